@@ -1,0 +1,25 @@
+option(PAPERCLIP_TESTS "Build the tests" ON)
+option(PAPERCLIP_BENCHMARKS "Build the benchmarks" OFF)
+set(PAPERCLIP_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
+
+add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers)
+  
+# Boost 1.81 reads bytes it never wrote when it is inlined far enough for GCC 12 to think so.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-dangling-pointer)
+endif()
+
+if(PAPERCLIP_SANITIZE)
+  add_compile_options(-fsanitize=${PAPERCLIP_SANITIZE} -fno-omit-frame-pointer -g1 -O1)
+  add_link_options(-fsanitize=${PAPERCLIP_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-fno-var-tracking-assignments)
+  else()
+    add_compile_options(-fno-sanitize-recover=all)
+  endif()
+endif()
+
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
