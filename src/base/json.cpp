@@ -1,9 +1,8 @@
 #include "base/json.h"
 
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-
 #include "base/text.h"
+#include "base/write_json.h"
 
 namespace paperclip {
 
@@ -26,7 +25,7 @@ bool has_nul(const json::value& value) {
 
 }  // namespace
 
-RawJson::RawJson(const json::value& value) : text(json::serialize(value)) {}
+RawJson::RawJson(const json::value& value) { append_json(text, value); }
 
 json::value RawJson::parse() const {
   if (text.empty()) return nullptr;
@@ -48,7 +47,11 @@ Result<json::value> parse_json(std::string_view text, JsonLimits limits) {
   return value;
 }
 
-std::string to_string(const json::value& value) { return json::serialize(value); }
+std::string to_string(const json::value& value) {
+  std::string text;
+  append_json(text, value);
+  return text;
+}
 
 const json::value* member(const json::value& value, std::string_view key) {
   return value.is_object() ? value.get_object().if_contains(key) : nullptr;
