@@ -1,0 +1,52 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+
+namespace paperclip::store {
+class Database;
+}
+namespace paperclip::domain {
+class ActorResolver;
+class SecretVault;
+class ObjectStorage;
+}
+namespace paperclip::heartbeat {
+class Engine;
+}
+
+namespace paperclip::api {
+
+/// What the routes need to know of the configuration (spec/platform.md 2).
+struct ApiSettings {
+  std::string version = "0.3.1";  // what clients of the reference expect to see
+  bool local_trusted = true;
+  std::string exposure = "private";
+  std::vector<std::string> allowed_hostnames;  // lower case
+  std::string bind_host = "127.0.0.1";
+  std::string public_url;                      // empty if none
+  std::size_t attachment_max_bytes = 10485760;
+  std::vector<std::string> allowed_content_types;  // empty: the default list
+  bool company_deletion_enabled = true;
+  std::filesystem::path home;           // PAPERCLIP_HOME
+  std::filesystem::path instance_root;  // <home>/instances/<id>
+};
+
+/// The parts of the server a handler may use. Composed in `server`.
+struct Services {
+  ApiSettings settings;
+  Clock& clock;
+  Random& random;
+  store::Database& database;
+  domain::ActorResolver& actors;
+  domain::SecretVault& secrets;
+  domain::ObjectStorage& storage;
+  heartbeat::Engine& engine;
+};
+
+}  // namespace paperclip::api
