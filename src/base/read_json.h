@@ -204,8 +204,9 @@ template <class T>
 void read_members(const json::object& object, T& out, SchemaIssues& issues, std::vector<std::string>* known) {
   boost::mp11::mp_for_each<members_of<T>>([&](auto d) {
     auto& member = out.*d.pointer;
-    if constexpr (is_flat<std::remove_cvref_t<decltype(member)>>::value) {
-      read_members(object, member, issues, known);
+    using M = std::remove_cvref_t<decltype(member)>;
+    if constexpr (is_flat<M>::value) {
+      read_members(object, static_cast<typename is_flat<M>::part&>(member), issues, known);
     } else {
       static const std::string key = wire_name(d.name);
       if (known != nullptr) known->push_back(key);

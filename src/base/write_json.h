@@ -125,7 +125,9 @@ struct is_omit<Omit<T>> : std::true_type {};
 template <class T>
 struct is_flat : std::false_type {};
 template <class T>
-struct is_flat<Flat<T>> : std::true_type {};
+struct is_flat<Flat<T>> : std::true_type {
+  using part = T;
+};
 }  // namespace detail
 
 /// The members of a described struct without the braces; `first` says whether a comma is due.
@@ -135,7 +137,7 @@ void append_json_members(std::string& out, const T& value, bool& first) {
     const auto& member = value.*d.pointer;
     using M = std::remove_cvref_t<decltype(member)>;
     if constexpr (detail::is_flat<M>::value) {
-      append_json_members(out, member, first);
+      append_json_members(out, static_cast<const typename detail::is_flat<M>::part&>(member), first);
     } else {
       static const std::string key = "\"" + wire_name(d.name) + "\":";
       if constexpr (detail::is_omit<M>::value)
