@@ -33,6 +33,7 @@ struct ApiSettings {
   std::size_t attachment_max_bytes = 10485760;
   std::vector<std::string> allowed_content_types;  // empty: the default list
   bool company_deletion_enabled = true;
+  bool secrets_strict = false;
   std::filesystem::path home;           // PAPERCLIP_HOME
   std::filesystem::path instance_root;  // <home>/instances/<id>
 };

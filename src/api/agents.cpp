@@ -1,0 +1,288 @@
+#include <algorithm>
+
+#include "api/agent_kind.h"
+#include "api/all_routes.h"
+#include "api/services.h"
+#include "base/crypto.h"
+#include "domain/access/permissions.h"
+#include "domain/activity/activity.h"
+#include "domain/agents/agents.h"
+#include "domain/secrets/secrets.h"
+#include "store/database.h"
+
+namespace paperclip::api {
+
+namespace {
+
+using domain::AgentView;
+
+enum class AgentRole { ceo, cto, cmo, cfo, security, engineer, designer, pm, qa, devops, researcher, general };
+BOOST_DESCRIBE_ENUM(AgentRole, ceo, cto, cmo, cfo, security, engineer, designer, pm, qa, devops, researcher, general)
+
+struct IconName {
+  std::string name;
+  static void read(const json::value* value, IconName& out, SchemaIssues& issues) {
+    if (!detail::read_text(value, out.name, issues)) return;
+    if (!domain::is_agent_icon(out.name)) detail::bad_enum(*value, domain::agent_icons(), issues);
+  }
+};
+
+struct PermissionsBody {
+  Default<bool> can_create_agents{false};
+};
+BOOST_DESCRIBE_STRUCT(PermissionsBody, (), (can_create_agents))
+
+// A map of environment bindings; anything else is a 400 (spec/organisation.md 2.6).
+void check_env_shape(const json::object& adapter_config, SchemaIssues& issues) {
+  const auto* env = adapter_config.if_contains("env");
+  if (env == nullptr) return;
+  bool fits = env->is_object();
+  if (fits)
+    for (const auto& item : env->get_object()) {
+      const auto& binding = item.value();
+      const auto type = string_at(binding, "type");
+      fits = fits && (binding.is_string() || (type == "plain" && string_at(binding, "value")) ||
+                      (type == "secret_ref" && is_uuid(string_at(binding, "secretId").value_or(""))));
+    }
+  if (fits) return;
+  SchemaIssues::Step config(issues, "adapterConfig"), field(issues, "env");
+  issues.add("custom", "adapterConfig.env must be a map of environment bindings");
+}
+
+struct CreateAgentBody {
+  Text<1> name;
+  Default<AgentRole> role{AgentRole::general};
+  std::optional<std::string> title;
+  std::optional<IconName> icon;
+  std::optional<AgentId> reports_to;
+  std::optional<std::string> capabilities;
+  Omit<std::vector<std::string>> desired_skills;
+  Default<Trimmed<0>> adapter_type{Trimmed<0>("process")};
+  Default<JsonObject> adapter_config;
+  Default<JsonObject> runtime_config;
+  std::optional<EnvironmentId> default_environment_id;
+  Default<Int<0>> budget_monthly_cents{Int<0>(0)};
+  Omit<PermissionsBody> permissions;
+  std::optional<JsonObject> metadata;
+
+  void check(SchemaIssues& issues) const { check_env_shape(adapter_config->value, issues); }
+};
+BOOST_DESCRIBE_STRUCT(CreateAgentBody, (), (name, role, title, icon, reports_to, capabilities, desired_skills, adapter_type, adapter_config,
+                                            runtime_config, default_environment_id, budget_monthly_cents, permissions, metadata))
+
+struct CreateKeyBody {
+  Default<Text<1>> name{Text<1>("default")};
+};
+BOOST_DESCRIBE_STRUCT(CreateKeyBody, (), (name))
+
+// New agents have their timer off unless they say otherwise, and a bounded number of runs.
+void fill_heartbeat_defaults(json::object& runtime_config) {
+  json::value& slot = runtime_config["heartbeat"];
+  json::object heartbeat = slot.is_object() ? slot.get_object() : json::object();
+  const auto* enabled = heartbeat.if_contains("enabled");
+  if (enabled == nullptr || !enabled->is_bool()) heartbeat["enabled"] = false;
+  const auto* limit = heartbeat.if_contains("maxConcurrentRuns");
+  if (limit == nullptr || !limit->is_number()) heartbeat["maxConcurrentRuns"] = 20;
+  slot = std::move(heartbeat);
+}
+
+// Whether the caller sees other agents' configurations.
+bool sees_configurations(store::Reader& reader, const Call& call, std::optional<AgentId> agent) {
+  if (agent && call.actor.is_agent() && call.actor.agent_id == agent) return true;
+  return domain::can_create_agents(reader, call.scope());
+}
+
+std::string agent_json(const AgentView& agent) {
+  std::string body;
+  domain::append_agent_json(body, agent);
+  return body;
+}
+
+Result<AgentView> current(Call& call) {
+  auto agent = call.services.database.read([&](store::Reader& reader) { return domain::agent_view(reader, call.entity<AgentId>()); });
+  if (!agent) return not_found("Agent not found");
+  return *std::move(agent);
+}
+
+Result<Answer> list_agents(Call& call) {
+  if (!call.query.all().empty()) {
+    std::string names;
+    for (const auto& [name, value] : call.query.all()) (names += names.empty() ? "" : ", ") += name;
+    return bad_request((call.query.all().size() == 1 ? "Unsupported query parameter: " : "Unsupported query parameters: ") + names);
+  }
+  return ok_json(call.services.database.read([&](store::Reader& reader) {
+    const bool restricted = !sees_configurations(reader, call, std::nullopt);
+    std::string body = "[";
+    for (const auto& agent : domain::agents_of_company(reader, call.company_id())) {
+      if (body.size() > 1) body += ',';
+      domain::append_agent_json(body, agent, restricted);
+    }
+    return body + "]";
+  }));
+}
+
+Result<Answer> agent_detail(Call& call, AgentId id) {
+  return call.services.database.read([&](store::Reader& reader) -> Result<Answer> {
+    const auto agent = domain::agent_view(reader, id);
+    if (!agent) return not_found("Agent not found");
+    std::string body;
+    domain::append_agent_detail_json(body, reader, *agent, !sees_configurations(reader, call, id));
+    return ok_json(std::move(body));
+  });
+}
+
+Result<Answer> get_agent(Call& call) { return agent_detail(call, call.entity<AgentId>()); }
+
+Result<Answer> get_me(Call& call) {
+  call.company_scope.emplace(TRY(domain::authorise_company(call.actor, *call.actor.company_id, false)));
+  return agent_detail(call, *call.actor.agent_id);
+}
+
+Result<Answer> create_agent(Call& call, const CreateAgentBody& body) {
+  domain::NewAgent agent;
+  agent.name = body.name;
+  agent.role = to_text(*body.role);
+  agent.title = body.title;
+  if (body.icon) agent.icon = body.icon->name;
+  agent.reports_to = body.reports_to;
+  agent.capabilities = body.capabilities;
+  agent.adapter_type = *body.adapter_type;
+  agent.adapter_config = body.adapter_config->value;
+  agent.runtime_config = body.runtime_config->value;
+  fill_heartbeat_defaults(agent.runtime_config);
+  agent.default_environment_id = body.default_environment_id;
+  agent.budget_monthly_cents = body.budget_monthly_cents->value;
+  agent.can_create_agents = body.permissions ? *body.permissions->can_create_agents : agent.role == "ceo";
+  if (body.metadata) agent.metadata = body.metadata->value;
+  const auto id = TRY(call.services.database.write([&](store::Transaction& tx) -> Result<AgentId> {
+    TRY(domain::require_create_agents(tx, call.scope()));
+    const auto approval = tx.value<bool>("select require_board_approval_for_new_agents from companies where id = :1", call.company_id());
+    if (!approval) return not_found("Company not found");
+    if (*approval)
+      return conflict("Direct agent creation requires board approval. Use POST /api/companies/:companyId/agent-hires to create a pending hire approval.");
+    if (agent.adapter_type.empty()) return unprocessable("Adapter type is required");
+    if (const auto* env = agent.adapter_config.if_contains("env"))
+      agent.adapter_config["env"] = TRY(domain::normalise_env(tx, call.scope(), *env, call.services.settings.secrets_strict, "adapterConfig.env"));
+    const auto created = TRY(domain::insert_agent(tx, call.scope(), agent));
+    domain::log_activity(tx, call.company_id(), call.scope().author(),
+                         {"agent.created", "agent", created.str(),
+                          json::value{{"name", agent.name}, {"role", agent.role}, {"desiredSkills", nullptr}}});
+    return created;
+  }));
+  call.entity_id = id.str();
+  return ok_json(agent_json(TRY(current(call))), 201);
+}
+
+template <Result<> (*Rule)(store::Transaction&, const domain::CompanyScope&, AgentId)>
+Result<Answer> change_lifecycle(Call& call) {
+  TRY(call.services.database.write([&](store::Transaction& tx) -> Result<> {
+    TRY(domain::require_manage_agents(tx, call.scope()));
+    return Rule(tx, call.scope(), call.entity<AgentId>());
+  }));
+  return ok_json(agent_json(TRY(current(call))));
+}
+
+Result<Answer> list_keys(Call& call) {
+  return call.services.database.read([&](store::Reader& reader) -> Result<Answer> {
+    TRY(domain::require_manage_agents(reader, call.scope()));
+    return ok(reader.all<domain::AgentKeyView>("select {} from agent_api_keys where agent_id = :1 order by created_at desc, id desc", call.entity<AgentId>()));
+  });
+}
+
+Result<Answer> create_key(Call& call, const CreateKeyBody& body) {
+  const std::string token = "pcp_" + call.services.random.hex(24);
+  const std::string hash = sha256_hex(token);
+  const auto key = TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::AgentKeyView> {
+    TRY(domain::require_manage_agents(tx, call.scope()));
+    return domain::create_agent_key(tx, call.scope(), call.entity<AgentId>(), *body.name, hash);
+  }));
+  std::string out;
+  JsonObjectWriter(out).field("id", key.id).field("name", key.name).field("token", token).field("createdAt", key.created_at).end();
+  return ok_json(std::move(out), 201);
+}
+
+Result<Answer> revoke_key(Call& call) {
+  TRY(call.services.database.write([&](store::Transaction& tx) -> Result<> {
+    TRY(domain::require_manage_agents(tx, call.scope()));
+    return domain::revoke_agent_key(tx, call.scope(), call.entity<AgentId>(), call.param("keyId"));
+  }));
+  return ok_true();
+}
+
+struct OrgRow {
+  AgentId id;
+  std::string name, role, status;
+  std::optional<AgentId> reports_to;
+};
+BOOST_DESCRIBE_STRUCT(OrgRow, (), (id, name, role, status, reports_to))
+
+void append_reports(std::string& out, const std::vector<OrgRow>& rows, const std::optional<AgentId>& manager, int depth) {
+  out += '[';
+  bool first = true;
+  for (const auto& row : rows) {
+    if (row.reports_to != manager || depth > 50) continue;
+    if (!first) out += ',';
+    first = false;
+    JsonObjectWriter writer(out);
+    writer.field("id", row.id).field("name", row.name).field("role", row.role).field("status", row.status);
+    append_reports(writer.begin("reports"), rows, row.id, depth + 1);
+    writer.end();
+  }
+  out += ']';
+}
+
+Result<Answer> org_chart(Call& call) {
+  const auto rows = call.services.database.read([&](store::Reader& reader) {
+    return reader.all<OrgRow>("select {} from agents where company_id = :1 and status <> 'terminated' order by created_at, id limit 10000", call.company_id());
+  });
+  std::string body;
+  append_reports(body, rows, std::nullopt, 0);
+  return ok_json(std::move(body));
+}
+
+Result<std::optional<Located>> locate_agent(store::Reader& reader, const Call& call, std::string_view reference) {
+  if (is_strict_uuid(reference)) {
+    const auto company = reader.value<CompanyId>("select company_id from agents where id = :1", *AgentId::parse(reference));
+    if (!company) return std::optional<Located>();
+    return std::optional<Located>({*company, AgentId::parse(reference)->str()});
+  }
+  // A shortname: of the agent's own company, or of the one the query names (spec/organisation.md 2.3).
+  std::optional<CompanyId> company = call.actor.company_id;
+  if (const auto named = call.query.text("companyId")) {
+    company = CompanyId::parse(*named);
+    if (!company) return std::optional<Located>();
+    TRY(domain::authorise_company(call.actor, *company, false));
+  }
+  if (!company) return unprocessable("Agent shortname lookup requires companyId query parameter");
+  std::vector<std::string> matches;
+  reader.each<std::pair<AgentId, std::string>>(
+      "select id, name from agents where company_id = :1 and status <> 'terminated'",
+      [&](const std::pair<AgentId, std::string>& agent) {
+        if (equals_ignoring_case(domain::url_key(agent.second, agent.first.view()), reference)) matches.push_back(agent.first.str());
+      },
+      *company);
+  if (matches.empty()) return std::optional<Located>();
+  if (matches.size() > 1) return conflict("Agent shortname is ambiguous in this company. Use the agent ID.");
+  return std::optional<Located>({*company, matches.front()});
+}
+
+}  // namespace
+
+const EntityKind agent_kind{"Agent not found", locate_agent};
+
+void add_agent_routes(Routes& routes) {
+  routes.get("/api/companies/{companyId}/agents", list_agents).company();
+  routes.post("/api/companies/{companyId}/agents", create_agent).company();
+  routes.get("/api/companies/{companyId}/org", org_chart).company();
+  routes.get("/api/agents/me", get_me).callers(agent, "Agent authentication required", 401);
+  routes.get("/api/agents/{id}", get_agent).entity(agent_kind);
+  routes.post("/api/agents/{id}/pause", change_lifecycle<domain::pause_agent>).entity(agent_kind);
+  routes.post("/api/agents/{id}/resume", change_lifecycle<domain::resume_agent>).entity(agent_kind);
+  routes.post("/api/agents/{id}/approve", change_lifecycle<domain::approve_agent>).entity(agent_kind);
+  routes.post("/api/agents/{id}/terminate", change_lifecycle<domain::terminate_agent>).entity(agent_kind);
+  routes.get("/api/agents/{id}/keys", list_keys).entity(agent_kind);
+  routes.post("/api/agents/{id}/keys", create_key).entity(agent_kind);
+  routes.remove("/api/agents/{id}/keys/{keyId}", revoke_key).entity(agent_kind);
+}
+
+}  // namespace paperclip::api

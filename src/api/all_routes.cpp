@@ -1,0 +1,12 @@
+#include "api/all_routes.h"
+
+namespace paperclip::api {
+
+void add_all_routes(Routes& routes) {
+  add_health_routes(routes);
+  add_company_routes(routes);
+  add_agent_routes(routes);
+  add_secret_routes(routes);
+}
+
+}  // namespace paperclip::api

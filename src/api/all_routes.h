@@ -1,0 +1,16 @@
+#pragma once
+
+#include "api/routes.h"
+
+namespace paperclip::api {
+
+// One function per resource, each in its own file.
+void add_health_routes(Routes& routes);
+void add_company_routes(Routes& routes);
+void add_agent_routes(Routes& routes);
+void add_secret_routes(Routes& routes);
+
+/// Every endpoint of the server.
+void add_all_routes(Routes& routes);
+
+}  // namespace paperclip::api

@@ -1,0 +1,68 @@
+#include "api/all_routes.h"
+#include "api/services.h"
+#include "domain/companies/companies.h"
+#include "store/database.h"
+
+namespace paperclip::api {
+
+namespace {
+
+using domain::CompanyView;
+
+struct CompanyCounts {
+  CompanyId company_id;
+  std::int64_t agent_count = 0, issue_count = 0;
+};
+BOOST_DESCRIBE_STRUCT(CompanyCounts, (), (company_id, agent_count, issue_count))
+
+Result<CompanyView> view(Call& call, CompanyId id) {
+  auto company = call.services.database.read([&](store::Reader& reader) { return domain::company_view(reader, id); });
+  if (!company) return not_found("Company not found");
+  return *std::move(company);
+}
+
+Result<Answer> list_companies(Call& call) {
+  return ok(call.services.database.read([&](store::Reader& reader) { return domain::visible_companies(reader, call.actor); }));
+}
+
+Result<Answer> company_stats(Call& call) {
+  const auto [rows, companies] = call.services.database.read([&](store::Reader& reader) {
+    return std::pair(reader.all<CompanyCounts>(
+                         "select c.id as company_id, (select count(*) from agents a where a.company_id = c.id) as agent_count, "
+                         "(select count(*) from issues i where i.company_id = c.id) as issue_count from companies c"),
+                     domain::visible_companies(reader, call.actor));
+  });
+  std::string body;
+  JsonObjectWriter writer(body);
+  for (const auto& row : rows) {
+    if (row.agent_count == 0 && row.issue_count == 0) continue;
+    for (const auto& company : companies)
+      if (company.id == row.company_id)
+        writer.field(row.company_id.view(), json::object{{"agentCount", row.agent_count}, {"issueCount", row.issue_count}});
+  }
+  writer.end();
+  return ok_json(std::move(body));
+}
+
+Result<Answer> issues_without_company(Call&) {
+  return bad_request("Missing companyId in path. Use /api/companies/{companyId}/issues.");
+}
+
+Result<Answer> get_company(Call& call) { return ok(TRY(view(call, call.company_id()))); }
+
+Result<Answer> create_company(Call& call, const domain::NewCompany& body) {
+  const auto id = TRY(call.services.database.write([&](store::Transaction& tx) { return domain::create_company(tx, call.actor, body); }));
+  return created(TRY(view(call, id)));
+}
+
+}  // namespace
+
+void add_company_routes(Routes& routes) {
+  routes.get("/api/companies", list_companies).callers(board);
+  routes.get("/api/companies/stats", company_stats).callers(board);
+  routes.get("/api/companies/issues", issues_without_company).callers(anyone);
+  routes.get("/api/companies/{companyId}", get_company).company();
+  routes.post("/api/companies", create_company).callers(instance_admin, "Instance admin required");
+}
+
+}  // namespace paperclip::api
