@@ -47,7 +47,9 @@ struct Services {
   domain::ActorResolver& actors;
   domain::SecretVault& secrets;
   domain::ObjectStorage& storage;
-  heartbeat::Engine& engine;
+  /// Whether the database answered lately; cheap enough for an I/O thread.
+  std::function<bool()> database_answers;
+  heartbeat::Engine* engine = nullptr;  // set before the first request
 };
 
 }  // namespace paperclip::api
