@@ -25,7 +25,7 @@ bool has_nul(const json::value& value) {
 
 }  // namespace
 
-RawJson::RawJson(const json::value& value) { append_json(text, value); }
+std::string RawJson::serialised(const json::value& value) { return to_string(value); }
 
 json::value RawJson::parse() const {
   if (text.empty()) return nullptr;

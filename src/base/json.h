@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <concepts>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,11 +19,15 @@ struct RawJson {
 
   RawJson() = default;
   explicit RawJson(std::string valid_text) : text(std::move(valid_text)) {}
-  explicit RawJson(const json::value& value);
+  template <std::same_as<json::value> Value>
+  explicit RawJson(const Value& value) : text(serialised(value)) {}
   /// Parses; null for an empty text.
   json::value parse() const;
   bool is_null() const { return text.empty() || text == "null"; }
   bool operator==(const RawJson&) const = default;
+
+ private:
+  static std::string serialised(const json::value& value);
 };
 
 struct JsonLimits {
