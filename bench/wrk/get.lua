@@ -1,0 +1,2 @@
+-- GETs the address given to wrk.
+require "report"
