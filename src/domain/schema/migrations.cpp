@@ -1,0 +1,25 @@
+#include "domain/schema/migrations.h"
+
+#include <string>
+
+#include "domain/schema/parts.h"
+
+namespace paperclip::domain {
+
+const std::vector<store::Migration>& domain_migrations() {
+  static const std::vector<store::Migration> migrations{
+      {2, "accounts", std::string(schema::accounts)},
+      {3, "companies", std::string(schema::companies)},
+      {4, "access", std::string(schema::access)},
+      {5, "projects", std::string(schema::projects)},
+      {6, "runs", std::string(schema::runs)},
+      {7, "issues", std::string(schema::issues)},
+      {8, "issue_threads", std::string(schema::issue_threads)},
+      {9, "money", std::string(schema::money)},
+      {10, "routines", std::string(schema::routines)},
+      {11, "plugins", std::string(schema::plugins)},
+  };
+  return migrations;
+}
+
+}  // namespace paperclip::domain
