@@ -14,7 +14,7 @@ namespace paperclip::api {
 
 namespace {
 
-using domain::AgentView;
+using AgentRow = domain::Agent;
 
 enum class AgentRole { ceo, cto, cmo, cfo, security, engineer, designer, pm, qa, devops, researcher, general };
 BOOST_DESCRIBE_ENUM(AgentRole, ceo, cto, cmo, cfo, security, engineer, designer, pm, qa, devops, researcher, general)
@@ -92,13 +92,13 @@ bool sees_configurations(store::Reader& reader, const Call& call, std::optional<
   return domain::can_create_agents(reader, call.scope());
 }
 
-std::string agent_json(const AgentView& agent) {
+std::string agent_json(const AgentRow& agent) {
   std::string body;
   domain::append_agent_json(body, agent);
   return body;
 }
 
-Result<AgentView> current(Call& call) {
+Result<AgentRow> current(Call& call) {
   auto agent = call.services.database.read([&](store::Reader& reader) { return domain::agent_view(reader, call.entity<AgentId>()); });
   if (!agent) return not_found("Agent not found");
   return *std::move(agent);

@@ -8,6 +8,9 @@ namespace paperclip::api {
 void add_health_routes(Routes& routes);
 void add_company_routes(Routes& routes);
 void add_agent_routes(Routes& routes);
+void add_activity_routes(Routes& routes);
+void add_dashboard_routes(Routes& routes);
+void add_goal_routes(Routes& routes);
 void add_secret_routes(Routes& routes);
 
 /// Every endpoint of the server.

@@ -6,12 +6,13 @@
 #include "base/write_json.h"
 #include "domain/activity/activity.h"
 #include "domain/companies/companies.h"
+#include "domain/memberships/membership.h"
 
 namespace paperclip::domain {
 
 namespace {
 
-// The columns of AgentView; :1 is the start of the month.
+// The columns of Agent; :1 is the start of the month.
 constexpr std::string_view agent_columns =
     "select a.id, a.company_id, a.name, a.role, a.title, a.icon, a.status, a.reports_to, a.capabilities, a.adapter_type, a.adapter_config, "
     "a.runtime_config, a.default_environment_id, a.budget_monthly_cents, "
@@ -26,33 +27,14 @@ struct ManagerRow {
 };
 BOOST_DESCRIBE_STRUCT(ManagerRow, (), (id, name, role, title, reports_to))
 
-struct MembershipView {
-  AnyId id;
-  CompanyId company_id;
-  std::string principal_type, principal_id, status;
-  std::optional<std::string> membership_role;
-  Timestamp created_at, updated_at;
-};
-BOOST_DESCRIBE_STRUCT(MembershipView, (), (id, company_id, principal_type, principal_id, status, membership_role, created_at, updated_at))
-
-struct GrantView {
-  AnyId id;
-  CompanyId company_id;
-  std::string principal_type, principal_id, permission_key;
-  std::optional<RawJson> scope;
-  std::optional<std::string> granted_by_user_id;
-  Timestamp created_at, updated_at;
-};
-BOOST_DESCRIBE_STRUCT(GrantView, (), (id, company_id, principal_type, principal_id, permission_key, scope, granted_by_user_id, created_at, updated_at))
-
-bool may_create_agents(const AgentView& agent) {
+bool may_create_agents(const Agent& agent) {
   const json::value permissions = agent.permissions.parse();
   const auto* flag = member(permissions, "canCreateAgents");
   return flag != nullptr && flag->is_bool() ? flag->get_bool() : agent.role == "ceo";
 }
 
-void write_fields(JsonObjectWriter& writer, const AgentView& agent, bool restricted) {
-  AgentView shown = agent;
+void write_fields(JsonObjectWriter& writer, const Agent& agent, bool restricted) {
+  Agent shown = agent;
   if (restricted) shown.adapter_config = shown.runtime_config = RawJson("{}");
   shown.permissions = RawJson(may_create_agents(agent) ? R"({"canCreateAgents":true})" : R"({"canCreateAgents":false})");
   writer.members(shown).field("urlKey", url_key(agent.name, agent.id.view()));
@@ -95,13 +77,13 @@ std::string url_key(std::string_view name, std::string_view id) {
   return key.empty() ? std::string(id) : key;
 }
 
-void append_agent_json(std::string& out, const AgentView& agent, bool restricted) {
+void append_agent_json(std::string& out, const Agent& agent, bool restricted) {
   JsonObjectWriter writer(out);
   write_fields(writer, agent, restricted);
   writer.end();
 }
 
-void append_agent_detail_json(std::string& out, store::Reader& reader, const AgentView& agent, bool restricted) {
+void append_agent_detail_json(std::string& out, store::Reader& reader, const Agent& agent, bool restricted) {
   JsonObjectWriter writer(out);
   write_fields(writer, agent, restricted);
 
@@ -119,12 +101,12 @@ void append_agent_detail_json(std::string& out, store::Reader& reader, const Age
   }
   chain += ']';
 
-  const auto membership = reader.one<MembershipView>(
+  const auto membership = reader.one<CompanyMembership>(
       "select {} from company_memberships where company_id = :1 and principal_type = 'agent' and principal_id = :2", agent.company_id, agent.id.view());
-  const auto grants = reader.all<GrantView>(
+  const auto grants = reader.all<PrincipalPermissionGrant>(
       "select {} from principal_permission_grants where company_id = :1 and principal_type = 'agent' and principal_id = :2 order by permission_key",
       agent.company_id, agent.id.view());
-  const bool granted = std::any_of(grants.begin(), grants.end(), [](const GrantView& g) { return g.permission_key == "tasks:assign"; });
+  const bool granted = std::any_of(grants.begin(), grants.end(), [](const PrincipalPermissionGrant& g) { return g.permission_key == "tasks:assign"; });
   const char* source = agent.role == "ceo" ? "ceo_role" : may_create_agents(agent) ? "agent_creator" : granted ? "explicit_grant" : "none";
   JsonObjectWriter(writer.begin("access"))
       .field("canAssignTasks", std::string_view(source) != "none")
@@ -135,14 +117,14 @@ void append_agent_detail_json(std::string& out, store::Reader& reader, const Age
   writer.end();
 }
 
-std::optional<AgentView> agent_view(store::Reader& reader, AgentId id) {
+std::optional<Agent> agent_view(store::Reader& reader, AgentId id) {
   static const std::string sql = std::string(agent_columns) + "where a.id = :2";
-  return reader.one<AgentView>(sql, month_start(reader.now()), id);
+  return reader.one<Agent>(sql, month_start(reader.now()), id);
 }
 
-std::vector<AgentView> agents_of_company(store::Reader& reader, CompanyId company) {
+std::vector<Agent> agents_of_company(store::Reader& reader, CompanyId company) {
   static const std::string sql = std::string(agent_columns) + "where a.company_id = :2 and a.status <> 'terminated' order by a.created_at, a.id limit 10000";
-  return reader.all<AgentView>(sql, month_start(reader.now()), company);
+  return reader.all<Agent>(sql, month_start(reader.now()), company);
 }
 
 std::string free_agent_name(store::Reader& reader, CompanyId company, const std::string& name, Timestamp now) {
@@ -166,7 +148,7 @@ Result<AgentId> insert_agent(store::Transaction& tx, const CompanyScope& scope, 
     if (!home) return not_found("Manager not found");
     if (*home != company) return unprocessable("Manager must belong to same company");
   }
-  AgentView row;
+  Agent row;
   row.id = tx.new_id<AgentId>();
   row.company_id = company;
   row.name = free_agent_name(tx, company, agent.name, tx.now());
@@ -186,9 +168,9 @@ Result<AgentId> insert_agent(store::Transaction& tx, const CompanyScope& scope, 
   row.created_at = row.updated_at = tx.now();
   tx.insert("agents", row);
   const std::optional<std::string> granted_by = scope.author().user_id();
-  tx.insert("company_memberships", MembershipView{tx.new_id<AnyId>(), company, "agent", row.id.str(), "active", "member", tx.now(), tx.now()});
+  tx.insert("company_memberships", CompanyMembership{tx.new_id<MembershipId>(), company, PrincipalType::agent, row.id.str(), MembershipStatus::active, "member", tx.now(), tx.now()});
   tx.insert("principal_permission_grants",
-            GrantView{tx.new_id<AnyId>(), company, "agent", row.id.str(), "tasks:assign", std::nullopt, granted_by, tx.now(), tx.now()});
+            PrincipalPermissionGrant{tx.new_id<AnyId>(), company, PrincipalType::agent, row.id.str(), "tasks:assign", std::nullopt, granted_by, tx.now(), tx.now()});
   return row.id;
 }
 
@@ -228,7 +210,7 @@ Result<AgentKeyView> create_agent_key(store::Transaction& tx, const CompanyScope
   const std::string status = TRY(status_of(tx, scope, agent));
   if (status == "pending_approval") return conflict("Cannot create keys for pending approval agents");
   if (status == "terminated") return conflict("Cannot create keys for terminated agents");
-  const AgentKeyView key{tx.new_id<AnyId>(), name, tx.now(), std::nullopt};
+  const AgentKeyView key{tx.new_id<AgentApiKeyId>(), name, tx.now(), std::nullopt};
   tx.execute("insert into agent_api_keys (id, agent_id, company_id, name, key_hash, created_at) values (:1, :2, :3, :4, :5, :6)", key.id,
              agent, scope.company_id(), name, token_hash, tx.now());
   log_agent(tx, scope, agent, "agent.key_created", json::value{{"keyId", key.id.view()}, {"name", name}});

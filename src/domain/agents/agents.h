@@ -7,35 +7,11 @@
 #include "base/fields.h"
 #include "base/secret.h"
 #include "domain/access/scope.h"
+#include "domain/agents/agent.h"
 #include "store/transaction.h"
 
 /// Agents (spec/organisation.md 2).
 namespace paperclip::domain {
-
-/// The columns of an agent, as the wire shows them.
-struct AgentView {
-  AgentId id;
-  CompanyId company_id;
-  std::string name, role;
-  std::optional<std::string> title, icon;
-  std::string status;
-  std::optional<AgentId> reports_to;
-  std::optional<std::string> capabilities;
-  std::string adapter_type;
-  RawJson adapter_config, runtime_config;
-  std::optional<EnvironmentId> default_environment_id;
-  std::int64_t budget_monthly_cents = 0, spent_monthly_cents = 0;
-  std::optional<std::string> pause_reason;
-  std::optional<Timestamp> paused_at;
-  RawJson permissions;
-  std::optional<Timestamp> last_heartbeat_at;
-  std::optional<RawJson> metadata;
-  Timestamp created_at, updated_at;
-};
-BOOST_DESCRIBE_STRUCT(AgentView, (), (id, company_id, name, role, title, icon, status, reports_to, capabilities, adapter_type,
-                                      adapter_config, runtime_config, default_environment_id, budget_monthly_cents,
-                                      spent_monthly_cents, pause_reason, paused_at, permissions, last_heartbeat_at, metadata,
-                                      created_at, updated_at))
 
 /// True for one of the 41 icon names (spec/organisation.md 2.1).
 bool is_agent_icon(std::string_view name);
@@ -45,14 +21,14 @@ const std::vector<std::string_view>& agent_icons();
 std::string url_key(std::string_view name, std::string_view id);
 
 /// The wire object: the row, `urlKey`, and permissions in their normal form. `restricted` blanks the two configurations.
-void append_agent_json(std::string& out, const AgentView& agent, bool restricted = false);
+void append_agent_json(std::string& out, const Agent& agent, bool restricted = false);
 /// The same with `chainOfCommand` and `access`.
-void append_agent_detail_json(std::string& out, store::Reader& reader, const AgentView& agent, bool restricted = false);
+void append_agent_detail_json(std::string& out, store::Reader& reader, const Agent& agent, bool restricted = false);
 
 /// Nothing for an unknown id. Spending is that of the current UTC month.
-std::optional<AgentView> agent_view(store::Reader& reader, AgentId id);
+std::optional<Agent> agent_view(store::Reader& reader, AgentId id);
 /// All but terminated ones.
-std::vector<AgentView> agents_of_company(store::Reader& reader, CompanyId company);
+std::vector<Agent> agents_of_company(store::Reader& reader, CompanyId company);
 
 /// `{name}` if its shortname is free in the company, else `{name} 2` … (spec/organisation.md 2.6 step 11).
 std::string free_agent_name(store::Reader& reader, CompanyId company, const std::string& name, Timestamp now);
@@ -68,7 +44,7 @@ struct NewAgent {
   std::int64_t budget_monthly_cents = 0;
   bool can_create_agents = false;
   std::optional<json::object> metadata;
-  std::string status = "idle";
+  AgentStatus status = AgentStatus::idle;
 };
 
 /// Inserts the agent with its membership and its grant `tasks:assign`. 404 `Manager not found`, 422 `Manager must belong
@@ -84,7 +60,7 @@ Result<> terminate_agent(store::Transaction& tx, const CompanyScope& scope, Agen
 
 /// A key of an agent as lists show it.
 struct AgentKeyView {
-  AnyId id;
+  AgentApiKeyId id;
   std::string name;
   Timestamp created_at;
   std::optional<Timestamp> revoked_at;

@@ -14,7 +14,7 @@ constexpr std::string_view company_columns =
     "coalesce((select sum(e.cost_cents) from cost_events e where e.company_id = c.id and e.occurred_at >= :1), 0) as spent_monthly_cents, "
     "c.attachment_max_bytes, c.require_board_approval_for_new_agents, c.feedback_data_sharing_enabled, "
     "c.feedback_data_sharing_consent_at, c.feedback_data_sharing_consent_by_user_id, c.feedback_data_sharing_terms_version, "
-    "c.brand_color, l.asset_id as logo_asset_id, null as logo_url, c.created_at, c.updated_at "
+    "c.brand_color, c.created_at, c.updated_at, l.asset_id as logo_asset_id, cast(null as text) as logo_url "
     "from companies c left join company_logos l on l.company_id = c.id ";
 
 void complete(CompanyView& company) {

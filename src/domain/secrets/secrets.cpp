@@ -6,24 +6,11 @@
 #include "base/write_json.h"
 #include "domain/activity/activity.h"
 #include "domain/redaction/redaction.h"
+#include "domain/secrets/secret.h"
 
 namespace paperclip::domain {
 
 namespace {
-
-/// A secret as clients see it.
-struct SecretRow {
-  SecretId id;
-  CompanyId company_id;
-  std::string name, provider;
-  std::optional<std::string> external_ref;
-  int latest_version = 1;
-  std::optional<std::string> description;
-  std::optional<AgentId> created_by_agent_id;
-  std::optional<std::string> created_by_user_id;
-  Timestamp created_at, updated_at;
-};
-BOOST_DESCRIBE_STRUCT(SecretRow, (), (id, company_id, name, provider, external_ref, latest_version, description, created_by_agent_id, created_by_user_id, created_at, updated_at))
 
 struct SecretHome {
   CompanyId company_id;
@@ -70,7 +57,7 @@ Result<SecretId> create_secret(store::Transaction& tx, const CompanyScope& scope
     return conflict("Secret already exists: " + secret.name);
   const Author author = scope.author();
   const auto id = tx.new_id<SecretId>();
-  tx.insert("company_secrets", SecretRow{id, scope.company_id(), secret.name, "local_encrypted", std::nullopt, 1, secret.description,
+  tx.insert("company_secrets", CompanySecret{id, scope.company_id(), secret.name, "local_encrypted", std::nullopt, 1, secret.description,
                                          author.agent_id, author.user_id(), tx.now(), tx.now()});
   insert_version(tx, scope, id, 1, secret.material, secret.value_sha256);
   log_activity(tx, scope.company_id(), author,
@@ -88,7 +75,7 @@ Result<> rotate_secret(store::Transaction& tx, const CompanyScope& scope, Secret
 }
 
 Result<RawJson> secret_json(store::Reader& reader, const CompanyScope& scope, SecretId id) {
-  const auto row = reader.one<SecretRow>("select {} from company_secrets where id = :1 and company_id = :2", id, scope.company_id());
+  const auto row = reader.one<CompanySecret>("select {} from company_secrets where id = :1 and company_id = :2", id, scope.company_id());
   if (!row) return not_found("Secret not found");
   return RawJson(write_json(*row));
 }
