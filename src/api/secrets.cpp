@@ -45,10 +45,10 @@ constexpr EntityKind secret_kind{"Secret not found", locate_secret};
 
 Result<Answer> list_providers(Call&) {
   return ok_json(
-      R"([{"id":"local_encrypted","label":"Local encrypted (default)","requiresExternalRef":false},)"
-      R"({"id":"aws_secrets_manager","label":"AWS Secrets Manager","requiresExternalRef":true},)"
-      R"({"id":"gcp_secret_manager","label":"GCP Secret Manager","requiresExternalRef":true},)"
-      R"({"id":"vault","label":"HashiCorp Vault","requiresExternalRef":true}])");
+      R"json([{"id":"local_encrypted","label":"Local encrypted (default)","requiresExternalRef":false},)json"
+      R"json({"id":"aws_secrets_manager","label":"AWS Secrets Manager","requiresExternalRef":true},)json"
+      R"json({"id":"gcp_secret_manager","label":"GCP Secret Manager","requiresExternalRef":true},)json"
+      R"json({"id":"vault","label":"HashiCorp Vault","requiresExternalRef":true}])json");
 }
 
 Result<Answer> list_secrets(Call& call) {
