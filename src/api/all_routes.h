@@ -9,6 +9,7 @@ void add_health_routes(Routes& routes);
 void add_company_routes(Routes& routes);
 void add_agent_routes(Routes& routes);
 void add_activity_routes(Routes& routes);
+void add_cost_routes(Routes& routes);
 void add_dashboard_routes(Routes& routes);
 void add_goal_routes(Routes& routes);
 void add_secret_routes(Routes& routes);
