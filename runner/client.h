@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "runner/frames.h"
+#include "runner/output_log.h"
+#include "runner/system.h"
+
+namespace paperclip::runner {
+
+/// One server attached to the runner. Needs a few KiB however far it lags behind: output is read again from the log.
+class Client {
+ public:
+  explicit Client(Descriptor socket) : socket_(std::move(socket)) { append_hello(out_); }
+
+  int socket() const { return socket_.get(); }
+  bool gone() const { return !socket_; }
+  void close() { socket_.reset(); }
+
+  /// Reads what has come and calls `on_frame` for each frame but those about output, which it handles itself.
+  void receive(const std::function<void(const Frame&)>& on_frame);
+
+  /// Control frames to be sent before any further output.
+  std::string& outbox() { return out_; }
+
+  /// Sends what the socket and the window take.
+  void send(const OutputLog& log);
+  /// More could be sent, were the socket ready.
+  bool wants_to_send(const OutputLog& log) const { return !gone() && (!out_.empty() || may_send_output(log)); }
+  /// Everything in the log was sent, or nothing was asked for.
+  bool caught_up(const OutputLog& log) const { return !attached_ || sent_ >= log.size(); }
+
+  bool attached() const { return attached_; }
+  std::uint64_t acknowledged() const { return acknowledged_; }
+
+  /// Whether `exited` has been put into the outbox.
+  bool told_exit = false;
+
+ private:
+  bool may_send_output(const OutputLog& log) const {
+    return attached_ && sent_ < log.size() && sent_ < acknowledged_ + window_;
+  }
+  bool handle_output_frame(const Frame& frame);
+  void flush();
+
+  Descriptor socket_;
+  std::string in_;
+  std::string out_;
+  bool attached_ = false;
+  std::uint64_t sent_ = 0;
+  std::uint64_t acknowledged_ = 0;
+  std::uint64_t window_ = 0;
+};
+
+}  // namespace paperclip::runner

@@ -1,0 +1,51 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "runner/frames.h"
+#include "runner/guardian.h"
+
+namespace {
+
+constexpr const char* usage =
+    "usage: paperclip-runner run [--boundary=auto|pid_namespace|user_namespace|subreaper] RUN_DIRECTORY\n"
+    "         the command comes on descriptor 0, a socket; descriptor 3 is the locked run directory\n"
+    "       paperclip-runner version\n";
+
+/// Descriptors 1 and 2 must be open, and 0 and 3 what they are said to be.
+bool descriptors_are_ready() {
+  struct stat connection {}, directory {};
+  if (fcntl(1, F_GETFD) < 0 || fcntl(2, F_GETFD) < 0) return false;
+  return fstat(0, &connection) == 0 && S_ISSOCK(connection.st_mode) && fstat(3, &directory) == 0 && S_ISDIR(directory.st_mode) &&
+         fcntl(3, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "version") {
+    printf("paperclip-runner protocol %d oldest %d\n", paperclip::runner::protocol_version,
+           paperclip::runner::oldest_protocol_version);
+    return 0;
+  }
+  std::string_view boundary = "auto";
+  constexpr std::string_view option = "--boundary=";
+  for (int i = 2; i < argc; ++i)
+    if (std::string_view(argv[i]).substr(0, option.size()) == option) boundary = argv[i] + option.size();
+  const auto boundaries = paperclip::runner::boundaries_for(boundary);
+  if (command != "run" || argc < 3 || boundaries.empty()) {
+    fputs(usage, stderr);
+    return 64;
+  }
+  if (!descriptors_are_ready()) {
+    fputs("paperclip-runner: descriptor 0 must be a socket and descriptor 3 the run directory\n", stderr);
+    return 64;
+  }
+  return paperclip::runner::guard(boundaries);
+}

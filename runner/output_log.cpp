@@ -1,0 +1,62 @@
+#include "runner/output_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace paperclip::runner {
+
+bool OutputLog::create(int directory) {
+  file_.reset(openat(directory, file::output, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  return static_cast<bool>(file_);
+}
+
+bool OutputLog::append(RecordStream stream, std::size_t size) {
+  write_record_header(Record{stream, wall_ms(), {room(), size}}, buffer_);
+  pending_bytes_ = record_header_bytes + size;
+  return append_again();
+}
+
+bool OutputLog::append_again() {
+  if (!file_) return false;
+  std::size_t written = 0;
+  while (written < pending_bytes_) {
+    const ssize_t step = write(file_.get(), buffer_ + written, pending_bytes_ - written);
+    if (step < 0 && errno == EINTR) continue;
+    if (step <= 0) {
+      // Only whole records stay, so that what comes later still follows a record.
+      if (written > 0 && ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) _exit(74);
+      return false;
+    }
+    written += static_cast<std::size_t>(step);
+  }
+  size_ += pending_bytes_;
+  pending_bytes_ = 0;
+  return true;
+}
+
+std::size_t OutputLog::drop_pending() {
+  const std::size_t bytes = pending_bytes_ > record_header_bytes ? pending_bytes_ - record_header_bytes : 0;
+  pending_bytes_ = 0;
+  return bytes;
+}
+
+std::size_t OutputLog::read(std::uint64_t offset, std::size_t limit, std::string& out) const {
+  if (offset >= size_) return 0;
+  const std::size_t before = out.size();
+  out.resize(before + std::min<std::uint64_t>(limit, size_ - offset));
+  ssize_t got;
+  do got = pread(file_.get(), out.data() + before, out.size() - before, static_cast<off_t>(offset));
+  while (got < 0 && errno == EINTR);
+  const std::string_view bytes(out.data() + before, got > 0 ? static_cast<std::size_t>(got) : 0);
+  std::size_t whole = 0;
+  while (const auto size = record_size(bytes.substr(whole))) whole += *size;
+  out.resize(before + whole);
+  return whole;
+}
+
+void OutputLog::sync() {
+  if (file_) (void)fdatasync(file_.get());
+}
+
+}  // namespace paperclip::runner
