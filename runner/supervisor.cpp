@@ -126,7 +126,7 @@ void Supervisor::advance() {
   }
   for (auto& client : clients_) {
     if (phase_ == Phase::closing && !client->told_exit && client->caught_up(log_)) {
-      append_frame(client->outbox(), FrameType::exited, report_text_);
+      append_message(client->outbox(), FrameType::exited, report_text_);
       client->told_exit = true;
     }
     if (!client->gone()) client->send(log_);

@@ -33,11 +33,6 @@ bool write_all(int fd, std::string_view text) {
 std::int64_t wall_ms() { return clock_ms(CLOCK_REALTIME); }
 std::int64_t monotonic_ms() { return clock_ms(CLOCK_BOOTTIME); }
 
-void Descriptor::reset(int fd) {
-  if (fd_ >= 0) close(fd_);
-  fd_ = fd;
-}
-
 std::string read_small_file(const char* path) {
   std::string text;
   const Descriptor file(open(path, O_RDONLY | O_CLOEXEC));

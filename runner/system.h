@@ -6,35 +6,15 @@
 #include <string>
 #include <string_view>
 
+#include "os/descriptor.h"
+
 /// Small things of the operating system that both guardian and runner need.
 namespace paperclip::runner {
 
 std::int64_t wall_ms();       // since 1970
 std::int64_t monotonic_ms();  // for deadlines; counts suspended time too
 
-/// A descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) reset(other.release());
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-  void reset(int fd = -1);
-
- private:
-  int fd_ = -1;
-};
+using os::Descriptor;
 
 /// The whole of a small file (up to 64 KiB); empty if it cannot be read.
 std::string read_small_file(const char* path);
