@@ -184,7 +184,9 @@ std::unique_ptr<Session> Session::open_postgresql(const std::string& url, std::s
     return session;
   } catch (const soci::soci_error& error) {
     // libpq's text names host and user, never the password.
-    throw ConnectionLost("cannot reach PostgreSQL: " + error.get_error_message());
+    std::string message;
+    for (const auto& line : split(error.get_error_message(), '\n')) message.append(" ").append(trim(line));
+    throw ConnectionLost("cannot reach PostgreSQL:" + message);
   }
 }
 
