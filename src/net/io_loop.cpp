@@ -1,5 +1,7 @@
 #include "net/io_loop.h"
 
+#include <spdlog/spdlog.h>
+
 #include <csignal>
 #include <ctime>
 
@@ -25,7 +27,14 @@ void IoLoop::start() {
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     pthread_setname_np(pthread_self(), "net-io");
-    context_.run();
+    while (true) {
+      try {
+        context_.run();
+        return;
+      } catch (const std::exception& problem) {  // a callback of those above; the other connections go on
+        spdlog::error("net.callback_threw error={}", problem.what());
+      }
+    }
   });
   thread_id_ = thread_.get_id();
 }

@@ -34,7 +34,8 @@ struct WebSocketLimits {
 class WebSocket {
  public:
   virtual ~WebSocket() = default;
-  /// Queues one text frame; the text is shared, not copied. Returns false, without effect, once the socket is closing.
+  /// Queues one text frame; the text is shared, not copied. Returns false once the socket is closing,
+  /// which a full outbox makes it do.
   virtual bool send_text(std::shared_ptr<const std::string> text) = 0;
   bool send_text(std::string text) { return send_text(std::make_shared<const std::string>(std::move(text))); }
   /// Sends what is queued, then the close frame. At most 123 bytes of reason.
