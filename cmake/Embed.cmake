@@ -13,8 +13,8 @@ function(paperclip_embed target symbol folder)
     list(APPEND paths ${path})
     set(label paperclip_${symbol}_${number})
     string(APPEND text "extern \"C\" const char ${label}[];\nextern \"C\" const char ${label}_end[];\n"
-      "__asm__(\".section .rodata\\n.balign 16\\n.hidden ${label}\\n.hidden ${label}_end\\n.globl ${label}\\n.globl ${label}_end\\n\"\n"
-      "        \"${label}:\\n.incbin \\\"${path}\\\"\\n${label}_end:\\n.byte 0\\n.text\\n\");\n")
+      "__asm__(\".pushsection .rodata\\n.balign 16\\n.hidden ${label}\\n.hidden ${label}_end\\n.globl ${label}\\n.globl ${label}_end\\n\"\n"
+      "        \"${label}:\\n.incbin \\\"${path}\\\"\\n${label}_end:\\n.byte 0\\n.popsection\\n\");\n")
     string(APPEND table "    {\"${file}\", {${label}, static_cast<std::size_t>(${label}_end - ${label})}},\n")
     math(EXPR number "${number} + 1")
   endforeach()

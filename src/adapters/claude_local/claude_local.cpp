@@ -1,0 +1,256 @@
+#include "adapters/claude_local/claude_local.h"
+
+#include <algorithm>
+
+#include "adapters/claude_local/bundle.h"
+#include "adapters/claude_local/invocation.h"
+#include "adapters/claude_local/outcome.h"
+#include "adapters/command.h"
+#include "adapters/config.h"
+#include "adapters/prompt.h"
+#include "adapters/template.h"
+#include "base/text.h"
+
+namespace paperclip::adapters {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view place_key = "claude";
+
+class ClaudeOutput final : public OutputParser {
+ public:
+  struct Facts {
+    std::chrono::milliseconds timeout;
+    Billing billing;
+    std::string configured_model;
+    std::string resumed_session;
+    bool retried = false;
+    json::object session_params;  // without the session's id
+  };
+  explicit ClaudeOutput(Facts facts) : facts_(std::move(facts)) {}
+
+  void feed(OutputStream stream, std::string_view bytes) override {
+    if (stream == OutputStream::err) return err_.feed(bytes);
+    out_.feed(bytes);
+    stream_.feed(bytes);
+  }
+
+  bool terminal_result_seen() const override { return stream_.transcript().result.has_value(); }
+
+  AdapterResult finish(const Exit& exit, Timestamp now) override {
+    stream_.finish();
+    const ClaudeTranscript& transcript = stream_.transcript();
+    const std::string out = out_.text(), err = err_.text();
+    AdapterResult result = judge_claude_run({transcript, err, out, exit, facts_.timeout, now});
+    const auto cost = result.billing.cost_usd;
+    const std::string model = result.billing.model;
+    result.billing = facts_.billing;
+    result.billing.cost_usd = cost;
+    result.billing.model = model.empty() ? facts_.configured_model : model;
+    if (!facts_.resumed_session.empty() && !exit.timed_out && !result.error_message.empty() && is_unknown_claude_session(transcript)) {
+      result.session_unknown = true;
+      result.retry_note = "[paperclip] Claude resume session \"" + facts_.resumed_session + "\" is unavailable; retrying with a fresh session.";
+      result.clear_session = true;
+      return result;
+    }
+    add_session(result, transcript);
+    return result;
+  }
+
+ private:
+  // A timeout or a run without a result says nothing about the session: the previous one stays.
+  void add_session(AdapterResult& result, const ClaudeTranscript& transcript) const {
+    if (result.clear_session || result.timed_out || !transcript.result) return;
+    if (transcript.session_id.empty()) {
+      result.clear_session = facts_.retried;
+      return;
+    }
+    Session session;
+    session.id = session.display_id = transcript.session_id;
+    session.params = facts_.session_params;
+    session.params["sessionId"] = transcript.session_id;
+    result.session = std::move(session);
+  }
+
+  Facts facts_;
+  ClaudeStream stream_;
+  OutputTail out_, err_;
+};
+
+// Given by the server; a run without any (a test, an embedding) gets the shipped ones.
+Result<std::vector<RuntimeSkill>> skills_of(const RunContext& run) {
+  std::vector<RuntimeSkill> available;
+  if (run.config.contains("paperclipRuntimeSkills")) {
+    available = runtime_skills(run.config);
+  } else {
+    for (const auto& skill : TRY(install_bundled_skills(run.instance_root)))
+      available.push_back({skill.key, skill.name, skill.directory.string(), true, std::nullopt});
+  }
+  const auto desired = desired_skills(run.config, available);
+  std::erase_if(available, [&](const auto& skill) { return std::find(desired.begin(), desired.end(), skill.key) == desired.end(); });
+  return available;
+}
+
+struct Layout {
+  std::string bundle_directory;
+  std::string instructions_file;
+  std::vector<PlaceAsset> assets;
+  std::string config_directory;  // CLAUDE_CONFIG_DIR in the place, or empty
+};
+
+fs::path host_config_directory(const HostEnvironment& host) {
+  if (const auto configured = trim(variable(host, "CLAUDE_CONFIG_DIR")); !configured.empty()) return fs::path(configured);
+  return fs::path(variable(host, "HOME")) / ".claude";
+}
+
+// Where the run's files stand where it runs.
+Result<Layout> lay_out(const RunContext& run, const PromptBundle& bundle) {
+  Layout layout;
+  layout.bundle_directory = bundle.directory.string();
+  if (run.place.is_remote()) {
+    const std::string root = runtime_root(run.place, place_key);
+    layout.bundle_directory = root + "/skills";
+    layout.assets.push_back({"skills", bundle.directory, layout.bundle_directory});
+    const bool configured = !config_text(config_object(run.config, "env"), "CLAUDE_CONFIG_DIR").empty();
+    if (run.place.kind == PlaceKind::sandbox && !configured) {
+      layout.config_directory = root + "/config";
+      if (auto seed = TRY(make_config_seed(run.instance_root, run.agent.company_id, host_config_directory(run.host))))
+        layout.assets.push_back({"config", *seed, layout.config_directory, true});
+    }
+  }
+  if (bundle.has_instructions) layout.instructions_file = layout.bundle_directory + "/" + std::string(PromptBundle::instructions_file);
+  return layout;
+}
+
+std::string resume_refusal(const json::object& saved, const std::string& key, const std::string& cwd) {
+  const auto saved_key = text_at(json::value(saved), "promptBundleKey").value_or("");
+  if (saved_key.empty() || saved_key == key) return {};
+  return "was started with other instructions or skills and will not be resumed in \"" + cwd + "\".";
+}
+
+// Reads like this machine's command; in a remote place the runner finds out.
+Result<std::string> resolve(const RunContext& run, const std::string& command, const std::string& cwd, std::string_view path) {
+  if (run.place.is_remote()) return command;
+  TRY(check_working_directory(cwd, true));
+  return find_command(command, cwd, path);
+}
+
+}  // namespace
+
+Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
+  PreparedRun prepared;
+  const std::string command = config_text(run.config, "command", "claude");
+  const WorkingDirectory directory = working_directory(run);
+  prepared.cwd = directory.path;
+  prepared.timeout = seconds_setting(run.config, "timeoutSec", 0);
+  prepared.grace = seconds_setting(run.config, "graceSec", 20);
+  prepared.terminal_result_grace =
+      std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(config_number(run.config, "terminalResultCleanupGraceMs", 5000), 0.0, 3600000.0)));
+
+  const auto instructions = read_instructions(run.config, instructions_path_key(), directory.path, prepared.log_notes);
+  const PromptBundle bundle = TRY(make_prompt_bundle(run.instance_root, run.agent.company_id, instructions, TRY(skills_of(run))));
+  Layout layout = TRY(lay_out(run, bundle));
+  prepared.assets = std::move(layout.assets);
+
+  ChildEnvironment ours = run_environment(run, {.hide_workspace_cwd = directory.configured, .workspace_details = true, .runtime_services = true});
+  if (!layout.config_directory.empty()) ours.insert_or_assign("CLAUDE_CONFIG_DIR", layout.config_directory);
+  // Claude refuses to skip permissions as root unless it is told that it runs in a sandbox, which here is the truth.
+  if (run.place.kind == PlaceKind::sandbox) ours.emplace("IS_SANDBOX", "1");
+  apply_configured_environment(ours, run);
+  prepared.environment = claude_base_environment(run);
+  for (const auto& [name, value] : ours) prepared.environment.insert_or_assign(name, value);
+
+  const ResumeDecision resume = decide_resume(run, "Claude", directory.path, [&](const json::object& saved) { return resume_refusal(saved, bundle.key, directory.path); });
+  if (!resume.log_note.empty()) prepared.log_notes.push_back(resume.log_note);
+  const bool resumed = !resume.session_id.empty();
+
+  const std::string resolved = TRY(resolve(run, command, directory.path, variable(prepared.environment, "PATH")));
+  prepared.argv = claude_arguments(run.config, uses_bedrock(prepared.environment), {resume.session_id, layout.instructions_file, layout.bundle_directory});
+  prepared.argv.insert(prepared.argv.begin(), command);
+
+  const PromptParts parts = prompt_parts(run, resumed);
+  prepared.stdin_text = join_sections({parts.bootstrap, parts.wake, parts.session_handoff, parts.task, parts.heartbeat});
+
+  json::array notes;
+  if (instructions && !resumed)
+    notes.emplace_back("Agent instructions from " + instructions->path + " are passed with --append-system-prompt-file.");
+  if (instructions && resumed) notes.emplace_back("The resumed session already holds the agent instructions; they are not passed again.");
+  prepared.invocation = {
+      {"adapterType", type()},
+      {"command", resolved},
+      {"cwd", prepared.cwd},
+      {"commandArgs", json::array(prepared.argv.begin() + 1, prepared.argv.end())},
+      {"commandNotes", std::move(notes)},
+      {"env", shown_environment(ours, prepared.environment, run.secret_environment_names, resolved, {"CLAUDE_CONFIG_DIR"})},
+      {"prompt", *prepared.stdin_text},
+      {"promptMetrics", prompt_metrics(parts, *prepared.stdin_text, instructions ? instructions->text : "")},
+      {"context", run.context}};
+
+  ClaudeOutput::Facts facts{prepared.timeout, claude_billing(prepared.environment), config_text(run.config, "model"), resume.session_id,
+                            run.retry_with_fresh_session, saved_session_params(run, "", directory.path)};
+  facts.session_params["promptBundleKey"] = bundle.key;
+  prepared.parser = std::make_unique<ClaudeOutput>(std::move(facts));
+  return prepared;
+}
+
+std::optional<json::object> ClaudeLocalAdapter::session_params(const json::value& raw) const {
+  return cli_session_params(raw, {"promptBundleKey"});
+}
+
+std::vector<Model> ClaudeLocalAdapter::models(const HostEnvironment& host) const {
+  if (uses_bedrock(host)) {
+    return {{"us.anthropic.claude-opus-4-6-v1", "Bedrock Claude Opus 4.6"},
+            {"us.anthropic.claude-sonnet-4-5-20250929-v2:0", "Bedrock Claude Sonnet 4.5"},
+            {"us.anthropic.claude-haiku-4-5-20251001-v1:0", "Bedrock Claude Haiku 4.5"}};
+  }
+  return {{"claude-opus-4-7", "Claude Opus 4.7"},
+          {"claude-opus-4-6", "Claude Opus 4.6"},
+          {"claude-sonnet-4-6", "Claude Sonnet 4.6"},
+          {"claude-haiku-4-6", "Claude Haiku 4.6"},
+          {"claude-sonnet-4-5-20250929", "Claude Sonnet 4.5"},
+          {"claude-haiku-4-5-20251001", "Claude Haiku 4.5"}};
+}
+
+std::vector<ModelProfile> ClaudeLocalAdapter::model_profiles() const {
+  return {{"cheap", "Cheap", "A smaller model with low effort, for work that does not need the agent's own.",
+           JsonObject{{{"model", "claude-sonnet-4-6"}, {"effort", "low"}}}}};
+}
+
+SkillSnapshot ClaudeLocalAdapter::skills(const json::object& config) const { return ephemeral_skill_snapshot(type(), config); }
+
+std::string ClaudeLocalAdapter::documentation() const {
+  return R"(# claude_local
+
+Runs Claude Code on the machine (or in the environment) the agent is placed in: one `claude --print` for every heartbeat,
+with its session resumed per task. The command must be installed and logged in there, or ANTHROPIC_API_KEY be set.
+
+Use it for agents that write code or work in files. Do not use it where no Claude Code can be installed, or for a worker
+with its own loop (see process and http).
+
+## Configuration (adapterConfig)
+
+- model (string): a model id; the tool's default otherwise.
+- effort (string): low, medium, high, …
+- instructionsFilePath (string): the agent's instructions; managed for you through the instructions bundle.
+- maxTurnsPerRun (number, 0 = no limit): the run ends with max_turns_exhausted and is continued in a fresh session.
+- dangerouslySkipPermissions (boolean, true): nobody is there to answer permission prompts.
+- chrome (boolean, false): the tool's browser integration.
+- command (string, claude), extraArgs (list of strings): another program or further arguments.
+- cwd (string, absolute): where to work when no project workspace is chosen.
+- env (object of strings or secret references): variables for the tool.
+- timeoutSec (number, 0 = no limit), graceSec (number, 20): when it is stopped, and how long it may take to end.
+- terminalResultCleanupGraceMs (number, 5000): how long the process may linger after its final result.
+- promptTemplate, bootstrapPromptTemplate (string): replace the heartbeat prompt, or go before the first one of a session.
+  New agents use the instructions bundle instead.
+
+## Notes
+
+- Changing the instructions or the skills starts a fresh session.
+- The prompt arrives on stdin; skills are mounted with --add-dir for each run and leave nothing behind in your home.
+- As root the tool refuses to skip permissions unless IS_SANDBOX=1 is set.
+)";
+}
+
+}  // namespace paperclip::adapters
