@@ -18,7 +18,7 @@ namespace {
 
 constexpr int boundary_refused = 75;
 constexpr std::int64_t sweep_limit_ms = 15'000;
-constexpr int connection = 0, run_directory = 3;
+constexpr int connection = 0, run_directory = inherited_directory;
 
 sigset_t guarded_signals() {
   sigset_t set;

@@ -20,6 +20,9 @@
 /// This header is shared by both sides and depends on nothing.
 namespace paperclip::runner {
 
+/// Where a runner finds its run directory, open and locked.
+inline constexpr int inherited_directory = 3;
+
 namespace file {
 inline constexpr const char* run = "run.json";
 inline constexpr const char* pids = "runner.pid";

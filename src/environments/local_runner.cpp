@@ -1,0 +1,174 @@
+#include "environments/local_runner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/secret.h"
+#include "environments/run_files.h"
+#include "environments/run_loop.h"
+#include "os/files.h"
+#include "os/process.h"
+#include "runner/run_directory.h"
+
+namespace paperclip::environments {
+namespace {
+
+/// NUL would silently cut what the agent gets.
+Result<void> check_texts(const RunCommand& command) {
+  const auto cut = [](const std::string& text) { return text.find('\0') != std::string::npos; };
+  if (command.argv.empty() || command.argv.front().empty()) return unprocessable("A run needs a command");
+  if (std::any_of(command.argv.begin(), command.argv.end(), cut) || cut(command.cwd))
+    return unprocessable("A command's arguments and working directory cannot contain NUL");
+  for (const auto& [name, value] : command.env)
+    if (name.empty() || name.find('=') != std::string::npos || cut(name) || cut(value))
+      return unprocessable("An environment variable has an impossible name or a NUL in its value: \"" + name + "\"");
+  return success();
+}
+
+/// The frames that a fresh runner reads first. They hold secrets.
+std::string opening_frames(const RunId& run, const RunCommand& command, const LocalRunnerOptions& options) {
+  std::vector<std::string> entries;
+  entries.reserve(command.env.size());
+  for (const auto& [name, value] : command.env) {
+    std::string entry;
+    entry.reserve(name.size() + value.size() + 1);
+    entries.push_back(std::move(entry.append(name).append("=").append(value)));
+  }
+  runner::StartMessage message;
+  message.run_id = run.view();
+  message.argv.assign(command.argv.begin(), command.argv.end());
+  message.cwd = command.cwd;
+  message.environment.assign(entries.begin(), entries.end());
+  message.timeout_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(command.timeout.count(), 0));
+  message.grace_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(command.grace.count(), 0));
+  message.drain_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(command.drain.count(), 0));
+  message.backlog_bytes = options.backlog_bytes;
+  message.limits = command.limits;
+  message.stdin_text = command.stdin_text;
+  std::string encoded = runner::encode(message);
+  std::string frames;
+  frames.reserve(encoded.size() + encoded.size() / 1024 + 64);
+  runner::append_hello(frames);
+  runner::append_message(frames, runner::FrameType::start, encoded);
+  runner::append_attach(frames, 0, run_window_bytes);
+  wipe(encoded.data(), encoded.size());
+  for (std::string& entry : entries) wipe(entry.data(), entry.size());
+  return frames;
+}
+
+/// Sends what fits without waiting, and leaves the rest in `frames`.
+void send_beginning(int socket, std::string& frames) {
+  const ssize_t sent = ::send(socket, frames.data(), frames.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent <= 0) return;
+  wipe(frames.data(), static_cast<std::size_t>(sent));
+  frames.erase(0, static_cast<std::size_t>(sent));
+}
+
+struct Connection {
+  os::Descriptor ours, theirs;
+};
+
+Result<Connection> make_connection() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+    return internal_error(std::string("Cannot make a socket pair: ") + ::strerror(errno));
+  return Connection{os::Descriptor(ends[0]), os::Descriptor(ends[1])};
+}
+
+/// Makes the run's directory and takes its lock, which guardian and runner inherit.
+Result<os::Descriptor> make_locked_directory(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0700) != 0) return os::file_error("Cannot make run directory", path, errno);
+  os::Descriptor directory = TRY(os::open_directory(path));
+  if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return os::file_error("Cannot lock run directory", path, errno);
+  return directory;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalRunner>> LocalRunner::create(LocalRunnerOptions options) {
+  if (::access(options.runner.c_str(), X_OK) != 0) return os::file_error("Cannot execute the runner", options.runner, errno);
+  TRY(os::make_directories(options.root));
+  // The runner does not stand where we do.
+  options.runner = std::filesystem::absolute(options.runner);
+  options.root = std::filesystem::absolute(options.root);
+  auto loop = TRY(RunLoop::create());
+  return std::unique_ptr<LocalRunner>(new LocalRunner(std::move(options), std::move(loop)));
+}
+
+LocalRunner::LocalRunner(LocalRunnerOptions options, std::unique_ptr<RunLoop> loop)
+    : options_(std::move(options)), loop_(std::move(loop)) {}
+
+LocalRunner::~LocalRunner() = default;
+
+std::filesystem::path LocalRunner::directory_of(RunId run) const { return options_.root / run.view(); }
+
+Result<void> LocalRunner::start(RunId run, const RunCommand& command, std::shared_ptr<RunObserver> observer) {
+  TRY(check_texts(command));
+  TRY(os::check_working_directory(command.cwd));
+  TRY(os::resolve_command(command.argv.front(), command.cwd, os::value_in(command.env, "PATH")));
+
+  const std::filesystem::path path = directory_of(run);
+  Connection connection = TRY(make_connection());
+  std::string frames = opening_frames(run, command, options_);
+  // Sent before anybody is there to read it, so that the runner need not wait for us.
+  send_beginning(connection.ours.get(), frames);
+
+  const os::Descriptor directory = TRY(make_locked_directory(path));
+  os::SpawnRequest request;
+  request.executable = options_.runner.string();
+  request.argv = {"paperclip-runner", "run", "--boundary=" + options_.boundary, path.string()};
+  request.cwd = "/";
+  request.descriptors = {{connection.theirs.get(), 0}, {directory.get(), runner::inherited_directory}};
+  request.session = os::SpawnRequest::Session::new_session;
+  const auto guardian = os::spawn(request);
+  if (!guardian) {
+    (void)os::remove_tree(path);
+    return guardian.error();
+  }
+  loop_->follow(std::make_shared<LiveRun>(run, path, std::move(observer), std::move(connection.ours), std::move(frames)),
+                *guardian);
+  return success();
+}
+
+Result<void> LocalRunner::reattach(RunId run, std::uint64_t from_offset, std::shared_ptr<RunObserver> observer) {
+  if (!loop_->follow(std::make_shared<LiveRun>(run, directory_of(run), std::move(observer), from_offset), 0))
+    return conflict("Run " + run.str() + " is attached already");
+  return success();
+}
+
+void LocalRunner::cancel(RunId run, std::chrono::milliseconds grace) {
+  loop_->stop(run, grace, runner::StopReason::cancelled);
+}
+
+void LocalRunner::finish(RunId run, std::chrono::milliseconds grace) {
+  loop_->stop(run, grace, runner::StopReason::finished);
+}
+
+void LocalRunner::pause(RunId run) { loop_->pause(run); }
+void LocalRunner::resume(RunId run) { loop_->resume(run); }
+
+Result<void> LocalRunner::forget(RunId run) {
+  if (loop_->follows(run)) return conflict("Run " + run.str() + " is still attached");
+  const std::filesystem::path path = directory_of(run);
+  // Once exit.json is there the runner needs the directory no more, even if it has not quite ended.
+  if (!read_exit(path) && runner_is_alive(path)) return conflict("Run " + run.str() + " is still alive");
+  return os::remove_tree(path);
+}
+
+std::vector<RunId> LocalRunner::known_runs() const {
+  std::vector<RunId> runs;
+  const auto names = os::list_directory(options_.root);
+  if (!names) return runs;
+  for (const std::string& name : *names)
+    if (const auto run = RunId::parse(name)) runs.push_back(*run);
+  return runs;
+}
+
+}  // namespace paperclip::environments

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/result.h"
+#include "environments/live_run.h"
+#include "os/descriptor.h"
+
+namespace paperclip::environments {
+
+/// The one background thread that follows all runs.
+class RunLoop {
+ public:
+  static Result<std::unique_ptr<RunLoop>> create();
+  ~RunLoop();
+
+  /// Follows the run until it is done. False if it is followed already. `guardian`: our child to reap, or 0.
+  bool follow(std::shared_ptr<LiveRun> run, pid_t guardian);
+  bool follows(RunId run) const;
+  void stop(RunId run, std::chrono::milliseconds grace, runner::StopReason reason);
+  void pause(RunId run);
+  void resume(RunId run);
+
+ private:
+  /// A run and what epoll knows of it.
+  struct Followed {
+    std::shared_ptr<LiveRun> run;
+    pid_t guardian = 0;
+    bool watched = false;
+    unsigned connection = 0;
+    unsigned events = 0;
+  };
+
+  RunLoop(os::Descriptor poller, os::Descriptor bell);
+
+  void loop();
+  int wait_ms() const;
+  /// False once the loop is to end.
+  bool do_posted();
+  void work_on_due_runs();
+  /// Keeps what epoll and the clock watch in step with the run, and takes leave of it once it is done.
+  void settle(Followed& followed);
+  void watch(Followed& followed);
+  void reap_guardians();
+  void post(std::function<void()> work);
+  void ring();
+  Followed* find(RunId run) const;
+
+  os::Descriptor poller_;
+  os::Descriptor bell_;  // an eventfd: something was posted
+
+  mutable std::mutex mutex_;  // guards the next three; what a Followed holds is the thread's, but for `run`
+  std::unordered_map<RunId, std::unique_ptr<Followed>> runs_;
+  std::vector<std::function<void()>> posted_;
+  bool ending_ = false;
+
+  // Only the thread's:
+  std::unordered_set<RunId> timed_;  // runs that may have work without an event
+  std::vector<pid_t> guardians_;     // of runs that are done, not reaped yet
+  std::thread thread_;
+};
+
+}  // namespace paperclip::environments
