@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "api/adapter_rules.h"
+#include "api/agent_bodies.h"
 #include "api/agent_kind.h"
 #include "api/all_routes.h"
 #include "api/services.h"
@@ -16,38 +18,10 @@ namespace {
 
 using AgentRow = domain::Agent;
 
-enum class AgentRole { ceo, cto, cmo, cfo, security, engineer, designer, pm, qa, devops, researcher, general };
-BOOST_DESCRIBE_ENUM(AgentRole, ceo, cto, cmo, cfo, security, engineer, designer, pm, qa, devops, researcher, general)
-
-struct IconName {
-  std::string name;
-  static void read(const json::value* value, IconName& out, SchemaIssues& issues) {
-    if (!detail::read_text(value, out.name, issues)) return;
-    if (!domain::is_agent_icon(out.name)) detail::bad_enum(*value, domain::agent_icons(), issues);
-  }
-};
-
 struct PermissionsBody {
   Default<bool> can_create_agents{false};
 };
 BOOST_DESCRIBE_STRUCT(PermissionsBody, (), (can_create_agents))
-
-// A map of environment bindings; anything else is a 400 (spec/organisation.md 2.6).
-void check_env_shape(const json::object& adapter_config, SchemaIssues& issues) {
-  const auto* env = adapter_config.if_contains("env");
-  if (env == nullptr) return;
-  bool fits = env->is_object();
-  if (fits)
-    for (const auto& item : env->get_object()) {
-      const auto& binding = item.value();
-      const auto type = string_at(binding, "type");
-      fits = fits && (binding.is_string() || (type == "plain" && string_at(binding, "value")) ||
-                      (type == "secret_ref" && is_uuid(string_at(binding, "secretId").value_or(""))));
-    }
-  if (fits) return;
-  SchemaIssues::Step config(issues, "adapterConfig"), field(issues, "env");
-  issues.add("custom", "adapterConfig.env must be a map of environment bindings");
-}
 
 struct CreateAgentBody {
   Text<1> name;
@@ -58,14 +32,12 @@ struct CreateAgentBody {
   std::optional<std::string> capabilities;
   Omit<std::vector<std::string>> desired_skills;
   Default<Trimmed<0>> adapter_type{Trimmed<0>("process")};
-  Default<JsonObject> adapter_config;
-  Default<JsonObject> runtime_config;
+  Default<AdapterConfig> adapter_config;
+  Default<RuntimeConfig> runtime_config;
   std::optional<EnvironmentId> default_environment_id;
   Default<Int<0>> budget_monthly_cents{Int<0>(0)};
   Omit<PermissionsBody> permissions;
   std::optional<JsonObject> metadata;
-
-  void check(SchemaIssues& issues) const { check_env_shape(adapter_config->value, issues); }
 };
 BOOST_DESCRIBE_STRUCT(CreateAgentBody, (), (name, role, title, icon, reports_to, capabilities, desired_skills, adapter_type, adapter_config,
                                             runtime_config, default_environment_id, budget_monthly_cents, permissions, metadata))
@@ -74,17 +46,6 @@ struct CreateKeyBody {
   Default<Text<1>> name{Text<1>("default")};
 };
 BOOST_DESCRIBE_STRUCT(CreateKeyBody, (), (name))
-
-// New agents have their timer off unless they say otherwise, and a bounded number of runs.
-void fill_heartbeat_defaults(json::object& runtime_config) {
-  json::value& slot = runtime_config["heartbeat"];
-  json::object heartbeat = slot.is_object() ? slot.get_object() : json::object();
-  const auto* enabled = heartbeat.if_contains("enabled");
-  if (enabled == nullptr || !enabled->is_bool()) heartbeat["enabled"] = false;
-  const auto* limit = heartbeat.if_contains("maxConcurrentRuns");
-  if (limit == nullptr || !limit->is_number()) heartbeat["maxConcurrentRuns"] = 20;
-  slot = std::move(heartbeat);
-}
 
 // Whether the caller sees other agents' configurations.
 bool sees_configurations(store::Reader& reader, const Call& call, std::optional<AgentId> agent) {
@@ -149,20 +110,26 @@ Result<Answer> create_agent(Call& call, const CreateAgentBody& body) {
   agent.adapter_type = *body.adapter_type;
   agent.adapter_config = body.adapter_config->value;
   agent.runtime_config = body.runtime_config->value;
-  fill_heartbeat_defaults(agent.runtime_config);
+  domain::fill_heartbeat_defaults(agent.runtime_config);
   agent.default_environment_id = body.default_environment_id;
   agent.budget_monthly_cents = body.budget_monthly_cents->value;
   agent.can_create_agents = body.permissions ? *body.permissions->can_create_agents : agent.role == "ceo";
   if (body.metadata) agent.metadata = body.metadata->value;
-  const auto id = TRY(call.services.database.write([&](store::Transaction& tx) -> Result<AgentId> {
+  const auto id = TRY(call.services.database.write([&, agent](store::Transaction& tx) mutable -> Result<AgentId> {
     TRY(domain::require_create_agents(tx, call.scope()));
     const auto approval = tx.value<bool>("select require_board_approval_for_new_agents from companies where id = :1", call.company_id());
     if (!approval) return not_found("Company not found");
     if (*approval)
       return conflict("Direct agent creation requires board approval. Use POST /api/companies/:companyId/agent-hires to create a pending hire approval.");
-    if (agent.adapter_type.empty()) return unprocessable("Adapter type is required");
+    TRY(adapter_rules().require(agent.adapter_type));
+    if (adapter_rules().supports_instructions_bundle(agent.adapter_type) &&
+        (text_at(agent.adapter_config, "promptTemplate") || text_at(agent.adapter_config, "bootstrapPromptTemplate")))
+      return unprocessable("New agents must use instructionsBundle/AGENTS.md instead of adapterConfig.promptTemplate or bootstrapPromptTemplate");
+    TRY(domain::refuse_agent_only_keys(call.actor, &agent.adapter_config, &agent.runtime_config));
+    agent.adapter_config = adapter_rules().with_defaults(agent.adapter_type, std::move(agent.adapter_config));
     if (const auto* env = agent.adapter_config.if_contains("env"))
       agent.adapter_config["env"] = TRY(domain::normalise_env(tx, call.scope(), *env, call.services.settings.secrets_strict, "adapterConfig.env"));
+    TRY(domain::check_default_environment(tx, call.scope(), adapter_rules(), agent.adapter_type, agent.default_environment_id, true));
     const auto created = TRY(domain::insert_agent(tx, call.scope(), agent));
     domain::log_activity(tx, call.company_id(), call.scope().author(),
                          {"agent.created", "agent", created.str(),

@@ -6,6 +6,7 @@ void add_all_routes(Routes& routes) {
   add_health_routes(routes);
   add_company_routes(routes);
   add_agent_routes(routes);
+  add_agent_update_routes(routes);
   add_activity_routes(routes);
   add_cost_routes(routes);
   add_dashboard_routes(routes);

@@ -8,6 +8,7 @@ namespace paperclip::api {
 void add_health_routes(Routes& routes);
 void add_company_routes(Routes& routes);
 void add_agent_routes(Routes& routes);
+void add_agent_update_routes(Routes& routes);
 void add_activity_routes(Routes& routes);
 void add_cost_routes(Routes& routes);
 void add_dashboard_routes(Routes& routes);

@@ -1,0 +1,37 @@
+#include "api/adapter_rules.h"
+
+#include "adapters/registry.h"
+
+namespace paperclip::api {
+
+namespace {
+
+class RegisteredAdapters final : public domain::AdapterRules {
+ public:
+  Result<> require(std::string_view type) const override {
+    auto adapter = adapters::require_adapter(type);
+    if (!adapter) return std::move(adapter).error();
+    return {};
+  }
+  json::object with_defaults(std::string_view type, json::object config) const override {
+    const auto* adapter = adapters::find_adapter(type);
+    return adapter == nullptr ? config : adapter->with_defaults(std::move(config));
+  }
+  bool runs_remotely(std::string_view type) const override {
+    const auto* adapter = adapters::find_adapter(type);
+    return adapter != nullptr && adapter->runs_remotely();
+  }
+  bool supports_instructions_bundle(std::string_view type) const override {
+    const auto* adapter = adapters::find_adapter(type);
+    return adapter != nullptr && adapter->capabilities().supports_instructions_bundle;
+  }
+};
+
+}  // namespace
+
+const domain::AdapterRules& adapter_rules() {
+  static const RegisteredAdapters rules;
+  return rules;
+}
+
+}  // namespace paperclip::api
