@@ -68,8 +68,8 @@ AgentChanges changes_of(const UpdateAgentBody& body) {
   out.replace_adapter_config = *body.replace_adapter_config;
   if (body.runtime_config) out.runtime_config = JsonObject(*body.runtime_config);
   out.default_environment_id = body.default_environment_id;
-  if (body.budget_monthly_cents) out.budget_monthly_cents = body.budget_monthly_cents->value;
-  if (body.spent_monthly_cents) out.spent_monthly_cents = body.spent_monthly_cents->value;
+  if (body.budget_monthly_cents) out.budget_monthly_cents.emplace(body.budget_monthly_cents->value);
+  if (body.spent_monthly_cents) out.spent_monthly_cents.emplace(body.spent_monthly_cents->value);
   out.metadata = body.metadata;
   out.status = body.status;
   return out;

@@ -200,7 +200,7 @@ Result<AgentChanges> changes_of_snapshot(const json::value& snapshot) {
   changes.adapter_config = JsonObject{adapter_config->get_object()};
   changes.replace_adapter_config = true;
   changes.runtime_config = JsonObject{runtime_config->get_object()};
-  changes.budget_monthly_cents = budget->get_int64();
+  changes.budget_monthly_cents.emplace(budget->get_int64());
   const auto nullable = [&](const char* key) {
     const auto text = string_at(snapshot, key);
     return text ? Patch<std::string>(*text) : Patch<std::string>::null();
