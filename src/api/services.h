@@ -14,7 +14,6 @@ class Database;
 namespace paperclip::domain {
 class ActorResolver;
 class SecretVault;
-class ObjectStorage;
 }
 namespace paperclip::heartbeat {
 class Engine;
@@ -46,7 +45,6 @@ struct Services {
   store::Database& database;
   domain::ActorResolver& actors;
   domain::SecretVault& secrets;
-  domain::ObjectStorage& storage;
   /// Whether the database answered lately; cheap enough for an I/O thread.
   std::function<bool()> database_answers;
   heartbeat::Engine* engine = nullptr;  // set before the first request

@@ -24,11 +24,11 @@ Result<LocalState> LocalState::open(const Config& config) {
   fs::permissions(config.instance_root, fs::perms::owner_all, ignored);
   fs::permissions(config.instance_root / "secrets", fs::perms::owner_all, ignored);
   LocalState state;
-  state.lock_ = TRY(os::FileLock::take(config.instance_root / "server.lock"));
+  state.lock_.emplace(TRY(os::FileLock::acquire(config.instance_root / "server.lock", "Another server")));
   state.token_secret_ = config.token_secret;
   if (state.token_secret_.expose().empty()) {
     const fs::path file = config.instance_root / "secrets" / "run-token.key";
-    if (!fs::exists(file)) TRY(os::write_file_atomically(file, Random::system().hex(32), 0600));
+    if (!fs::exists(file)) TRY(os::write_file_atomically(file, Random::system().hex(32), 0600, os::Durability::synced));
     state.token_secret_ = SecretText(std::string(trim(TRY(os::read_file(file)))));
     if (state.token_secret_.expose().size() < 32)
       return internal_error("The run token secret in " + file.string() + " is damaged. Delete the file; a fresh one is made at the next start.");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
 #include "base/secret.h"
 #include "os/file_lock.h"
@@ -22,7 +24,7 @@ class LocalState {
   const SecretText& token_secret() const { return token_secret_; }
 
  private:
-  os::FileLock lock_;
+  std::optional<os::FileLock> lock_;
   SecretText token_secret_;
 };
 

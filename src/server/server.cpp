@@ -86,7 +86,6 @@ struct Server::Parts {
   LocalState local_state;
   std::unique_ptr<store::Database> database;
   std::optional<domain::SecretVault> vault;
-  std::unique_ptr<domain::ObjectStorage> storage;
   std::optional<domain::RunTokens> tokens;
   std::optional<domain::ActorResolver> actors;
   std::optional<DatabaseProbe> probe;
@@ -136,7 +135,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
 
 void Server::stop(std::chrono::milliseconds patience) {
   if (!parts_->listener) return;
-  parts_->listener->stop(patience);
+  parts_->listener->stop(Deadline::in(patience));
   parts_->pool->stop();
 }
 
