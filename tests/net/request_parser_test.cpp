@@ -96,9 +96,7 @@ ChunkCase decode(std::string_view text, std::size_t limit = 1000) {
   }
   EXPECT_EQ(whole.end, bytes.end) << text;
   EXPECT_EQ(whole.body, bytes.body) << text;
-  if (whole.end == ChunkDecoder::Progress::done) {
-    EXPECT_EQ(rest, text.substr(eaten)) << text;
-  }
+  if (whole.end == ChunkDecoder::Progress::done) { EXPECT_EQ(rest, text.substr(eaten)) << text; }
   return whole;
 }
 
