@@ -7,8 +7,8 @@ namespace paperclip::store {
 
 namespace {
 
-constexpr int writer_cache_kib = 2000;
-constexpr int reader_cache_kib = 512;
+constexpr int writer_cache_kib = 8000;  // grows only as far as it is used
+constexpr int reader_cache_kib = 2000;
 
 /// Brings the schema up to date on the session that will write.
 Result<void> bring_up_to_date(Session& session, const OpenOptions& options) {

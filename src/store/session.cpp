@@ -151,7 +151,23 @@ Session::Session(std::unique_ptr<Connection> connection, Engine engine)
     : engine_(engine), connection_(std::move(connection)) {}
 Session::~Session() = default;
 
+namespace {
+
+/// A session is used by one thread at a time, so SQLite need not lock at every column (12 % of a list), nor count its
+/// memory. Takes effect only before SQLite's first use in the process.
+void configure_sqlite() {
+  static const bool once = [] {
+    sqlite_api::sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+    sqlite_api::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    return true;
+  }();
+  (void)once;
+}
+
+}  // namespace
+
 std::unique_ptr<Session> Session::open_sqlite(const File& file) {
+  configure_sqlite();
   // A bare path is taken as it is, unless it has a `=`.
   const std::string text = file.path.find('=') == std::string::npos ? file.path : "dbname=\"" + file.path + "\"";
   try {
