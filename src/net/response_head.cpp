@@ -38,12 +38,15 @@ std::uint64_t body_size(const Response& response) {
 
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
-bool is_sendable(const Response& response) {
-  if (response.status < 200 || response.status > 999) return false;
-  return std::all_of(response.headers.begin(), response.headers.end(), [](const Headers::Field& field) {
+bool are_clean(const Headers& headers) {
+  return std::all_of(headers.begin(), headers.end(), [](const Headers::Field& field) {
     return !field.name.empty() && field.name.find_first_of(": \t") == std::string_view::npos && is_clean(field.name) &&
            is_clean(field.value);
   });
+}
+
+bool is_sendable(const Response& response) {
+  return response.status >= 200 && response.status <= 999 && are_clean(response.headers);
 }
 
 void append_head(std::string& out, const Response& response, const HeadContext& context) {

@@ -18,7 +18,9 @@ struct HeadContext {
 std::uint64_t body_size(const Response& response);
 /// 204 and 304 have none, whatever the response holds.
 bool may_have_body(int status);
-/// True when no header could end its line early, and the status is one that can be sent.
+/// True when no header could end its line early.
+bool are_clean(const Headers& headers);
+/// True when the headers are clean and the status is one that can be sent.
 bool is_sendable(const Response& response);
 /// Appends status line and headers, through the empty line. `Date`, `Content-Length` and `Connection` are ours: fields
 /// of those names, and `Transfer-Encoding`, are left out.
