@@ -67,8 +67,11 @@ Result<AgentRow> current(Call& call) {
 
 Result<Answer> list_agents(Call& call) {
   if (!call.query.all().empty()) {
+    std::vector<std::string> sorted;
+    for (const auto& [name, value] : call.query.all()) sorted.push_back(name);
+    std::sort(sorted.begin(), sorted.end());
     std::string names;
-    for (const auto& [name, value] : call.query.all()) (names += names.empty() ? "" : ", ") += name;
+    for (const auto& name : sorted) (names += names.empty() ? "" : ", ") += name;
     return bad_request((call.query.all().size() == 1 ? "Unsupported query parameter: " : "Unsupported query parameters: ") + names);
   }
   return ok_json(call.services.database.read([&](store::Reader& reader) {

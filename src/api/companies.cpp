@@ -1,6 +1,8 @@
 #include "api/all_routes.h"
 #include "api/services.h"
+#include "domain/access/permissions.h"
 #include "domain/companies/companies.h"
+#include "domain/companies/update.h"
 #include "store/database.h"
 
 namespace paperclip::api {
@@ -55,6 +57,44 @@ Result<Answer> create_company(Call& call, const domain::NewCompany& body) {
   return created(TRY(view(call, id)));
 }
 
+// The body's schema depends on the caller, so access comes first (spec/organisation.md 1.4).
+Result<Answer> update_company(Call& call) {
+  const json::value* body = call.body ? &*call.body : nullptr;
+  TRY(view(call, call.company_id()));
+  domain::CompanyPatch patch;
+  if (call.actor.is_agent()) {
+    const bool is_ceo = call.services.database.read([&](store::Reader& reader) { return domain::agent_standing(reader, *call.actor.agent_id).is_ceo; });
+    if (!is_ceo) return forbidden("Only CEO agents or board users may update company settings");
+    patch = domain::as_company_patch(TRY(decode<domain::BrandingPatch>(body)));
+  } else {
+    patch = TRY(decode<domain::CompanyPatch>(body));
+  }
+  TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::update_company(tx, call.scope(), patch, "company.updated", *call.body); }));
+  return ok(TRY(view(call, call.company_id())));
+}
+
+Result<Answer> update_branding(Call& call, const domain::BrandingPatch& body) {
+  TRY(call.services.database.write([&](store::Transaction& tx) -> Result<> {
+    if (call.actor.is_agent() && !domain::agent_standing(tx, *call.actor.agent_id).is_ceo)
+      return forbidden("Only CEO agents can update company branding");
+    return domain::update_company(tx, call.scope(), domain::as_company_patch(body), "company.branding_updated", *call.body);
+  }));
+  return ok(TRY(view(call, call.company_id())));
+}
+
+Result<Answer> archive_company(Call& call) {
+  TRY(call.services.database.write([&](store::Transaction& tx) { return domain::archive_company(tx, call.scope()); }));
+  return ok(TRY(view(call, call.company_id())));
+}
+
+Result<Answer> delete_company(Call& call) {
+  if (!call.services.settings.company_deletion_enabled)
+    return forbidden("Company deletion is disabled. Set PAPERCLIP_ENABLE_COMPANY_DELETION=true to allow it.");
+  TRY(call.services.database.write([&](store::Transaction& tx) { return domain::delete_company(tx, call.scope()); }));
+  return ok_true();
+}
+
 }  // namespace
 
 void add_company_routes(Routes& routes) {
@@ -63,6 +103,10 @@ void add_company_routes(Routes& routes) {
   routes.get("/api/companies/issues", issues_without_company).callers(anyone);
   routes.get("/api/companies/{companyId}", get_company).company();
   routes.post("/api/companies", create_company).callers(instance_admin, "Instance admin required");
+  routes.patch("/api/companies/{companyId}", update_company).company().access_first();
+  routes.patch("/api/companies/{companyId}/branding", update_branding).company();
+  routes.post("/api/companies/{companyId}/archive", archive_company).company().callers(board);
+  routes.remove("/api/companies/{companyId}", delete_company).company().callers(board);
 }
 
 }  // namespace paperclip::api

@@ -48,6 +48,7 @@ Result<> check_caller(const Route& route, const domain::Actor& actor) {
     return deny("Agent authentication required");
   }
   if (route.callers & agent) return {};
+  if (route.callers & instance_admin) return forbidden("Board access required");
   return deny("Board access required");
 }
 
