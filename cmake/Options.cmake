@@ -10,6 +10,8 @@ add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers)
 # Boost 1.81 reads bytes it never wrote when it is inlined far enough for GCC 12 to think so.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-dangling-pointer)
+else()
+  add_compile_options(-Wno-deprecated-declarations) # libstdc++ 12 itself uses what it deprecates (stable_sort)
 endif()
 
 if(PAPERCLIP_SANITIZE)

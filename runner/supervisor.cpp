@@ -21,7 +21,6 @@ namespace {
 
 constexpr std::int64_t start_wait_ms = 30'000;
 constexpr std::int64_t sweep_limit_ms = 10'000;
-constexpr std::int64_t closing_limit_ms = 2'000;
 constexpr std::int64_t append_retry_ms = 100;
 constexpr std::int64_t disk_patience_ms = 5'000;  // after the agent's end; while it lives it simply waits
 constexpr std::size_t client_limit = 16;

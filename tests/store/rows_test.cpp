@@ -14,6 +14,8 @@ struct Named {
 };
 BOOST_DESCRIBE_STRUCT(Named, (), (id, name))
 
+bool operator==(const Named& a, const Named& b) { return a.id == b.id && a.name == b.name; }
+
 struct Everything : Named {
   bool flag = false;
   int small = 0;
@@ -36,7 +38,6 @@ struct Everything : Named {
 BOOST_DESCRIBE_STRUCT(Everything, (Named),
                       (flag, small, big, real, at, json, mood, maybe_text, maybe_flag, maybe_big, maybe_real, maybe_at,
                        maybe_id, maybe_mood, maybe_json, default_))
-bool operator==(const Named& a, const Named& b) { return a.id == b.id && a.name == b.name; }
 
 constexpr const char* schema = R"(
   create table things (
