@@ -13,7 +13,7 @@ help: ## what can be made
 run: ## install what is missing, build, and serve http://127.0.0.1:3100
 	@scripts/install-dependencies build run
 	@$(call build,release) --target paperclip
-	@scripts/run
+	@exec build/release/bin/paperclip serve
 
 test: ## install what is missing, build, and run every test
 	@scripts/install-dependencies
