@@ -11,6 +11,7 @@ void add_all_routes(Routes& routes) {
   add_cost_routes(routes);
   add_dashboard_routes(routes);
   add_goal_routes(routes);
+  add_project_routes(routes);
   add_secret_routes(routes);
 }
 

@@ -13,6 +13,7 @@ void add_activity_routes(Routes& routes);
 void add_cost_routes(Routes& routes);
 void add_dashboard_routes(Routes& routes);
 void add_goal_routes(Routes& routes);
+void add_project_routes(Routes& routes);
 void add_secret_routes(Routes& routes);
 
 /// Every endpoint of the server.

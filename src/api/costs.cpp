@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "api/all_routes.h"
 #include "api/services.h"
 #include "domain/activity/activity.h"
@@ -102,7 +100,7 @@ Result<Answer> summary(Call& call) {
         .field("companyId", call.company_id())
         .field("spendCents", spent)
         .field("budgetCents", *budget)
-        .field("utilizationPercent", *budget <= 0 ? 0.0 : std::round(10000.0 * static_cast<double>(spent) / static_cast<double>(*budget)) / 100.0)
+        .field("utilizationPercent", domain::percent_of(spent, *budget))
         .end();
     return ok_json(std::move(body));
   });

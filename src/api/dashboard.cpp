@@ -1,9 +1,9 @@
-#include <cmath>
 #include <map>
 
 #include "api/all_routes.h"
 #include "api/services.h"
 #include "domain/companies/companies.h"
+#include "domain/costs/costs.h"
 #include "store/database.h"
 
 namespace paperclip::api {
@@ -21,10 +21,6 @@ struct DayCount {
   std::int64_t count = 0;
 };
 BOOST_DESCRIBE_STRUCT(DayCount, (), (day, status, count))
-
-double percent(std::int64_t part, std::int64_t whole) {
-  return whole <= 0 ? 0.0 : std::round(10000.0 * static_cast<double>(part) / static_cast<double>(whole)) / 100.0;
-}
 
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr int days_shown = 14;
@@ -70,7 +66,7 @@ Result<Answer> dashboard(Call& call) {
     JsonObjectWriter(writer.begin("costs"))
         .field("monthSpendCents", company->spent_monthly_cents)
         .field("monthBudgetCents", company->budget_monthly_cents)
-        .field("monthUtilizationPercent", percent(company->spent_monthly_cents, company->budget_monthly_cents))
+        .field("monthUtilizationPercent", domain::percent_of(company->spent_monthly_cents, company->budget_monthly_cents))
         .end();
     writer.field("pendingApprovals", pending);
     JsonObjectWriter(writer.begin("budgets"))

@@ -1,5 +1,8 @@
 #include "domain/costs/costs.h"
 
+#include <cstdio>
+#include <cstdlib>
+
 #include "domain/companies/companies.h"
 
 namespace paperclip::domain {
@@ -17,6 +20,13 @@ CostEvent record_cost(store::Transaction& tx, CostEvent event) {
              "and occurred_at >= :2), 0) where id = :1",
              event.company_id, month);
   return event;
+}
+
+double percent_of(std::int64_t part, std::int64_t whole) {
+  if (whole <= 0) return 0;
+  char text[64];
+  std::snprintf(text, sizeof text, "%.2f", static_cast<double>(part) / static_cast<double>(whole) * 100);
+  return std::strtod(text, nullptr);
 }
 
 }  // namespace paperclip::domain

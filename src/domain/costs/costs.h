@@ -11,4 +11,7 @@ namespace paperclip::domain {
 /// `id` and `created_at` are filled in. Evaluating budgets is `evaluate_budgets`' job.
 CostEvent record_cost(store::Transaction& tx, CostEvent event);
 
+/// `part` of `whole` in percent with two decimals, 0 when there is no whole; rounded as JavaScript's toFixed does.
+double percent_of(std::int64_t part, std::int64_t whole);
+
 }  // namespace paperclip::domain
