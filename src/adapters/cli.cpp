@@ -10,6 +10,7 @@
 #include "adapters/output.h"
 #include "base/text.h"
 #include "base/write_json.h"
+#include "os/process.h"
 
 namespace paperclip::adapters {
 
@@ -24,6 +25,12 @@ WorkingDirectory working_directory(const RunContext& run) {
     return {configured, !resolved.empty()};
   if (!resolved.empty()) return {resolved, false};
   return {run.server_cwd.string(), false};
+}
+
+Result<void> check_run_directory(const std::string& cwd) {
+  std::error_code error;
+  if (fs::path(cwd).is_absolute() && !fs::exists(cwd, error)) return success();
+  return os::check_working_directory(cwd);
 }
 
 std::chrono::milliseconds seconds_setting(const json::object& config, std::string_view key, double fallback) {

@@ -20,6 +20,9 @@ struct WorkingDirectory {
 };
 WorkingDirectory working_directory(const RunContext& run);
 
+/// Fails unless it is an absolute path, of a directory or of nothing yet: a run's workspace is made when it is missing.
+Result<void> check_run_directory(const std::string& cwd);
+
 /// `timeoutSec` and `graceSec`; fractions of a second count.
 std::chrono::milliseconds seconds_setting(const json::object& config, std::string_view key, double fallback);
 /// `Timed out after 30s`.

@@ -11,47 +11,23 @@ namespace paperclip::adapters {
 
 namespace {
 
-constexpr std::string_view default_path =
-    "/usr/local/bin:/opt/homebrew/bin:/usr/local/sbin:/usr/bin:/bin:/usr/sbin:/sbin";
+// Where developers' tools keep house; the rest that every program needs is named in os/child_environment.cpp.
+constexpr std::array tool_names = {
+    "EDITOR", "VISUAL", "PAGER", "HOSTNAME", "DISPLAY", "WAYLAND_DISPLAY", "IS_SANDBOX",
+    "GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_CONFIG_*", "GIT_SSH", "GIT_SSH_COMMAND",
+    "NVM_DIR", "NVM_BIN", "VOLTA_HOME", "PNPM_HOME", "BUN_INSTALL", "DENO_DIR", "COREPACK_HOME", "npm_config_cache", "npm_config_prefix",
+    "PYENV_ROOT", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_CACHE_DIR", "PIP_CACHE_DIR", "RBENV_ROOT", "CARGO_HOME", "RUSTUP_HOME",
+    "GOPATH", "GOROOT", "GOMODCACHE", "JAVA_HOME", "GRADLE_USER_HOME", "ANDROID_HOME", "PLAYWRIGHT_BROWSERS_PATH", "CCACHE_DIR"};
 
-// Exact names; a trailing `*` stands for any rest.
-constexpr std::array passed = {
-    // who and where
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TMP", "TEMP", "TZ", "TERM", "COLORTERM", "NO_COLOR",
-    "LANG", "LANGUAGE", "LC_*", "HOSTNAME", "XDG_*", "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
-    "WAYLAND_DISPLAY", "IS_SANDBOX",
-    // the way out
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
-    // tools
-    "EDITOR", "VISUAL", "PAGER", "GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_CONFIG_*", "GIT_SSH", "GIT_SSH_COMMAND",
-    "NVM_DIR", "NVM_BIN", "VOLTA_HOME", "PNPM_HOME", "BUN_INSTALL", "DENO_DIR", "npm_config_cache", "npm_config_prefix",
-    "COREPACK_HOME", "PYENV_ROOT", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_CACHE_DIR", "PIP_CACHE_DIR", "RBENV_ROOT",
-    "CARGO_HOME", "RUSTUP_HOME", "GOPATH", "GOROOT", "GOMODCACHE", "JAVA_HOME", "GRADLE_USER_HOME", "ANDROID_HOME",
-    "PLAYWRIGHT_BROWSERS_PATH", "CCACHE_DIR",
-    // ours (spec/execution.md 7 rule 1)
-    "PAPERCLIP_RUNTIME_API_URL", "PAPERCLIP_LISTEN_HOST", "PAPERCLIP_LISTEN_PORT"};
-
-// Never, not even when the operator asks: they open the server itself.
-constexpr std::array never = {"DATABASE_URL", "BETTER_AUTH_SECRET"};
-
-constexpr std::array nesting_marks = {"CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SESSION",
-                                      "CLAUDE_CODE_PARENT_SESSION"};
-
-bool matches(std::string_view name, std::string_view pattern) {
-  if (pattern.ends_with('*')) return name.starts_with(pattern.substr(0, pattern.size() - 1));
-  return name == pattern;
+void set(os::Environment& environment, std::string_view name, std::string_view value) {
+  if (!value.empty()) environment.emplace_back(name, value);
 }
 
-void set(ChildEnvironment& environment, std::string_view name, std::string_view value) {
-  if (!value.empty()) environment.insert_or_assign(std::string(name), std::string(value));
-}
-
-void set_text(ChildEnvironment& environment, std::string_view name, const json::value& object, std::string_view key) {
+void set_text(os::Environment& environment, std::string_view name, const json::value& object, std::string_view key) {
   if (auto text = text_at(object, key)) set(environment, name, *text);
 }
 
-void set_array(ChildEnvironment& environment, std::string_view name, const json::value* value) {
+void set_array(os::Environment& environment, std::string_view name, const json::value* value) {
   if (value != nullptr && value->is_array() && !value->get_array().empty()) set(environment, name, to_string(*value));
 }
 
@@ -61,7 +37,7 @@ std::string first_text(const json::object& context, std::initializer_list<std::s
   return {};
 }
 
-void set_identity(ChildEnvironment& environment, const RunContext& run) {
+void set_identity(os::Environment& environment, const RunContext& run) {
   set(environment, "PAPERCLIP_AGENT_ID", run.agent.id.view());
   set(environment, "PAPERCLIP_COMPANY_ID", run.agent.company_id.view());
   set(environment, "PAPERCLIP_API_URL", run.api_url);
@@ -72,7 +48,7 @@ void set_identity(ChildEnvironment& environment, const RunContext& run) {
   set(environment, "PAPERCLIP_WAKE_REASON", first_text(run.context, {"wakeReason"}));
 }
 
-void set_workspace(ChildEnvironment& environment, const RunContext& run, const EnvironmentScope& scope) {
+void set_workspace(os::Environment& environment, const RunContext& run, const EnvironmentScope& scope) {
   const json::value workspace = config_object(run.context, "paperclipWorkspace");
   const bool here = !run.place.is_remote();
   if (here && !scope.hide_workspace_cwd) set_text(environment, "PAPERCLIP_WORKSPACE_CWD", workspace, "cwd");
@@ -100,29 +76,18 @@ bool masked(std::string_view name, const std::vector<std::string>& secret_names)
 
 }  // namespace
 
-std::string_view variable(const std::map<std::string, std::string, std::less<>>& environment, std::string_view name) {
-  const auto at = environment.find(name);
-  return at == environment.end() ? std::string_view{} : std::string_view(at->second);
-}
-
-ChildEnvironment base_environment(const HostEnvironment& host, const std::vector<std::string_view>& prefixes) {
-  std::vector<std::string> asked_for;
-  for (const auto& name : split(variable(host, "PAPERCLIP_AGENT_ENV_PASS"), ',')) asked_for.emplace_back(trim(name));
-  ChildEnvironment out;
-  for (const auto& [name, value] : host) {
-    const bool listed = std::any_of(passed.begin(), passed.end(), [&](auto pattern) { return matches(name, pattern); });
-    const bool provider = std::any_of(prefixes.begin(), prefixes.end(), [&](auto prefix) { return name.starts_with(prefix); });
-    const bool asked = std::find(asked_for.begin(), asked_for.end(), name) != asked_for.end() &&
-                       !name.starts_with("PAPERCLIP_") && std::find(never.begin(), never.end(), name) == never.end();
-    if (listed || provider || asked) out.emplace(name, value);
-  }
-  for (auto mark : nesting_marks) out.erase(mark);
-  if (variable(out, "PATH").empty()) out.insert_or_assign("PATH", std::string(default_path));
+ChildEnvironment base_environment(const HostEnvironment& host, const std::vector<std::string_view>& patterns) {
+  ChildEnvironment out = ChildEnvironment::from_host(host);
+  out.allow(host, {tool_names.begin(), tool_names.end()}).allow(host, patterns);
+  const std::vector<std::string> names = split(os::value_in(host, "PAPERCLIP_AGENT_ENV_PASS"), ',');
+  std::vector<std::string_view> asked_for;
+  for (const auto& name : names) asked_for.push_back(trim(name));
+  out.allow(host, asked_for);
   return out;
 }
 
-ChildEnvironment run_environment(const RunContext& run, const EnvironmentScope& scope) {
-  ChildEnvironment out;
+os::Environment run_environment(const RunContext& run, const EnvironmentScope& scope) {
+  os::Environment out;
   const json::object& context = run.context;
   set_identity(out, run);
   set(out, "PAPERCLIP_WAKE_COMMENT_ID", first_text(context, {"wakeCommentId", "commentId"}));
@@ -143,36 +108,36 @@ ChildEnvironment run_environment(const RunContext& run, const EnvironmentScope& 
   return out;
 }
 
-ChildEnvironment process_environment(const RunContext& run) {
-  ChildEnvironment out;
+os::Environment process_environment(const RunContext& run) {
+  os::Environment out;
   set_identity(out, run);
   return out;
 }
 
-void apply_configured_environment(ChildEnvironment& environment, const RunContext& run) {
-  for (const auto& item : config_object(run.config, "env")) {
+os::Environment configured_environment(const json::object& config) {
+  os::Environment out;
+  for (const auto& item : config_object(config, "env")) {
     if (!item.value().is_string()) continue;
-    const std::string_view name = item.key();
     const std::string_view value = item.value().get_string();
-    // An empty configured key does not take the run's token away (spec/execution.md 7 rule 4).
-    if (name == "PAPERCLIP_API_KEY" && trim(value).empty()) continue;
-    // A name with `=` or a NUL cannot be handed to a process as one variable.
-    if (name.empty() || name.find('=') != std::string_view::npos || name.find('\0') != std::string_view::npos) continue;
-    environment.insert_or_assign(std::string(name), std::string(value));
+    if (item.key() == "PAPERCLIP_API_KEY" && trim(value).empty()) continue;
+    out.emplace_back(item.key(), value);
   }
-  for (auto mark : nesting_marks) environment.erase(mark);
+  return out;
 }
 
-json::object shown_environment(const ChildEnvironment& set_by_adapter, const ChildEnvironment& whole,
+void lay_over(ChildEnvironment& environment, const os::Environment& variables) {
+  for (const auto& [name, value] : variables) environment.set(name, value);
+}
+
+json::object shown_environment(const os::Environment& set_by_adapter, const ChildEnvironment& whole,
                                const std::vector<std::string>& secret_names, std::string_view resolved_command,
                                const std::vector<std::string_view>& also_show) {
   json::object out;
-  for (const auto& [name, value] : set_by_adapter)
-    out[name] = masked(name, secret_names) ? std::string_view("***REDACTED***") : std::string_view(value);
   const auto show = [&](std::string_view name) {
-    if (!out.contains(name) && !variable(whole, name).empty())
-      out[name] = masked(name, secret_names) ? std::string_view("***REDACTED***") : variable(whole, name);
+    const auto value = whole.value(name);
+    if (!value.empty()) out[name] = masked(name, secret_names) ? std::string_view("***REDACTED***") : value;
   };
+  for (const auto& entry : set_by_adapter) show(entry.first);
   show("HOME");
   for (auto name : also_show) show(name);
   out["PAPERCLIP_RESOLVED_COMMAND"] = resolved_command;
@@ -181,10 +146,10 @@ json::object shown_environment(const ChildEnvironment& set_by_adapter, const Chi
 
 std::string agent_api_url(const HostEnvironment& host) {
   for (auto name : {"PAPERCLIP_RUNTIME_API_URL", "PAPERCLIP_API_URL"})
-    if (const auto url = trim(variable(host, name)); !url.empty()) return std::string(url);
+    if (const auto url = trim(os::value_in(host, name)); !url.empty()) return std::string(url);
   const auto first = [&](std::string_view a, std::string_view b, std::string_view fallback) {
-    if (const auto value = trim(variable(host, a)); !value.empty()) return value;
-    if (const auto value = trim(variable(host, b)); !value.empty()) return value;
+    if (const auto value = trim(os::value_in(host, a)); !value.empty()) return value;
+    if (const auto value = trim(os::value_in(host, b)); !value.empty()) return value;
     return fallback;
   };
   std::string name(first("PAPERCLIP_LISTEN_HOST", "HOST", "localhost"));

@@ -20,7 +20,7 @@ struct Exit {
   std::optional<int> code;     // empty when a signal ended it or it never started
   std::string signal;          // `SIGTERM`; empty when none
   bool timed_out = false;
-  /// Set when the process could not be started: the message for people, see command.h.
+  /// Set when the process could not be started: the runner's message for people.
   std::string start_failure;
 };
 

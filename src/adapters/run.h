@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,15 +10,13 @@
 #include "adapters/result.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "os/child_environment.h"
 
 /// What goes into a run: everything an adapter may know, and the command it makes of it.
 namespace paperclip::adapters {
 
-/// The server's own environment. Only what `environment.h` lists ever reaches a child.
-using HostEnvironment = std::map<std::string, std::string, std::less<>>;
-
-/// The environment of a child. Ordered, so that logs and tests are stable.
-using ChildEnvironment = std::map<std::string, std::string, std::less<>>;
+/// The server's own environment. Only what an allow-list names ever reaches a child.
+using HostEnvironment = os::Environment;
 
 struct AgentIdentity {
   AgentId id;
@@ -83,7 +80,7 @@ struct PreparedRun {
   /// The workspace is made when it is missing; a configured directory of a `process` agent is not.
   bool create_cwd = true;
   /// On this machine everything the child gets; in a remote place what is laid over the place's own environment.
-  ChildEnvironment environment;
+  os::Environment environment;
   /// Without it the child reads /dev/null.
   std::optional<std::string> stdin_text;
   std::chrono::milliseconds timeout{0};  // 0: none

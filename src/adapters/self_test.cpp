@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "adapters/command.h"
+#include "adapters/cli.h"
 #include "base/text.h"
+#include "os/process.h"
 
 namespace paperclip::adapters {
 
@@ -15,13 +16,13 @@ std::string_view test_status(const std::vector<Check>& checks) {
 }
 
 Check check_cwd(std::string_view prefix, const std::string& cwd, bool may_create) {
-  const auto checked = check_working_directory(cwd, may_create);
+  const auto checked = may_create ? check_run_directory(cwd) : os::check_working_directory(cwd);
   if (checked.ok()) return {std::string(prefix) + "_cwd_valid", CheckLevel::info, "Working directory is valid: " + cwd};
   return {std::string(prefix) + "_cwd_invalid", CheckLevel::error, checked.error().message};
 }
 
 Check check_command(std::string_view prefix, const std::string& command, const std::string& cwd, std::string_view path) {
-  const auto found = find_command(command, cwd, path);
+  const auto found = os::resolve_command(command, cwd, path);
   if (found.ok()) return {std::string(prefix) + "_command_resolvable", CheckLevel::info, "Command can be run: " + command};
   return {std::string(prefix) + "_command_unresolvable", CheckLevel::error, found.error().message};
 }

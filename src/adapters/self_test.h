@@ -32,7 +32,7 @@ BOOST_DESCRIBE_STRUCT(Check, (), (code, level, message, detail, hint))
 struct ProbeCommand {
   std::vector<std::string> argv;
   std::string cwd;
-  ChildEnvironment environment;
+  os::Environment environment;
   std::string stdin_text;
   std::chrono::milliseconds timeout{45000};
   std::chrono::milliseconds grace{5000};

@@ -5,11 +5,11 @@
 #include "adapters/claude_local/bundle.h"
 #include "adapters/claude_local/invocation.h"
 #include "adapters/claude_local/outcome.h"
-#include "adapters/command.h"
 #include "adapters/config.h"
 #include "adapters/prompt.h"
 #include "adapters/template.h"
 #include "base/text.h"
+#include "os/process.h"
 
 namespace paperclip::adapters {
 
@@ -101,8 +101,8 @@ struct Layout {
 };
 
 fs::path host_config_directory(const HostEnvironment& host) {
-  if (const auto configured = trim(variable(host, "CLAUDE_CONFIG_DIR")); !configured.empty()) return fs::path(configured);
-  return fs::path(variable(host, "HOME")) / ".claude";
+  if (const auto configured = trim(os::value_in(host, "CLAUDE_CONFIG_DIR")); !configured.empty()) return fs::path(configured);
+  return fs::path(os::value_in(host, "HOME")) / ".claude";
 }
 
 // Where the run's files stand where it runs.
@@ -133,8 +133,8 @@ std::string resume_refusal(const json::object& saved, const std::string& key, co
 // Reads like this machine's command; in a remote place the runner finds out.
 Result<std::string> resolve(const RunContext& run, const std::string& command, const std::string& cwd, std::string_view path) {
   if (run.place.is_remote()) return command;
-  TRY(check_working_directory(cwd, true));
-  return find_command(command, cwd, path);
+  TRY(check_run_directory(cwd));
+  return os::resolve_command(command, cwd, path);
 }
 
 }  // namespace
@@ -154,20 +154,20 @@ Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
   Layout layout = TRY(lay_out(run, bundle));
   prepared.assets = std::move(layout.assets);
 
-  ChildEnvironment ours = run_environment(run, {.hide_workspace_cwd = directory.configured, .workspace_details = true, .runtime_services = true});
-  if (!layout.config_directory.empty()) ours.insert_or_assign("CLAUDE_CONFIG_DIR", layout.config_directory);
+  os::Environment ours = run_environment(run, {.hide_workspace_cwd = directory.configured, .workspace_details = true, .runtime_services = true});
+  if (!layout.config_directory.empty()) ours.emplace_back("CLAUDE_CONFIG_DIR", layout.config_directory);
   // Claude refuses to skip permissions as root unless it is told that it runs in a sandbox, which here is the truth.
-  if (run.place.kind == PlaceKind::sandbox) ours.emplace("IS_SANDBOX", "1");
-  apply_configured_environment(ours, run);
-  prepared.environment = claude_base_environment(run);
-  for (const auto& [name, value] : ours) prepared.environment.insert_or_assign(name, value);
+  if (run.place.kind == PlaceKind::sandbox) ours.emplace_back("IS_SANDBOX", "1");
+  for (auto& entry : configured_environment(run.config)) ours.push_back(std::move(entry));
+  ChildEnvironment environment = claude_base_environment(run);
+  lay_over(environment, ours);
 
   const ResumeDecision resume = decide_resume(run, "Claude", directory.path, [&](const json::object& saved) { return resume_refusal(saved, bundle.key, directory.path); });
   if (!resume.log_note.empty()) prepared.log_notes.push_back(resume.log_note);
   const bool resumed = !resume.session_id.empty();
 
-  const std::string resolved = TRY(resolve(run, command, directory.path, variable(prepared.environment, "PATH")));
-  prepared.argv = claude_arguments(run.config, uses_bedrock(prepared.environment), {resume.session_id, layout.instructions_file, layout.bundle_directory});
+  const std::string resolved = TRY(resolve(run, command, directory.path, environment.value("PATH")));
+  prepared.argv = claude_arguments(run.config, uses_bedrock(environment.variables()), {resume.session_id, layout.instructions_file, layout.bundle_directory});
   prepared.argv.insert(prepared.argv.begin(), command);
 
   const PromptParts parts = prompt_parts(run, resumed);
@@ -183,13 +183,14 @@ Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
       {"cwd", prepared.cwd},
       {"commandArgs", json::array(prepared.argv.begin() + 1, prepared.argv.end())},
       {"commandNotes", std::move(notes)},
-      {"env", shown_environment(ours, prepared.environment, run.secret_environment_names, resolved, {"CLAUDE_CONFIG_DIR"})},
+      {"env", shown_environment(ours, environment, run.secret_environment_names, resolved, {"CLAUDE_CONFIG_DIR"})},
       {"prompt", *prepared.stdin_text},
       {"promptMetrics", prompt_metrics(parts, *prepared.stdin_text, instructions ? instructions->text : "")},
       {"context", run.context}};
 
-  ClaudeOutput::Facts facts{prepared.timeout, claude_billing(prepared.environment), config_text(run.config, "model"), resume.session_id,
+  ClaudeOutput::Facts facts{prepared.timeout, claude_billing(environment.variables()), config_text(run.config, "model"), resume.session_id,
                             run.retry_with_fresh_session, saved_session_params(run, "", directory.path)};
+  prepared.environment = std::move(environment).variables();
   facts.session_params["promptBundleKey"] = bundle.key;
   prepared.parser = std::make_unique<ClaudeOutput>(std::move(facts));
   return prepared;

@@ -24,20 +24,20 @@ bool is_bedrock_model(std::string_view model) {
 
 }  // namespace
 
-bool uses_bedrock(const ChildEnvironment& environment) {
-  return switched_on(variable(environment, "CLAUDE_CODE_USE_BEDROCK")) || !variable(environment, "ANTHROPIC_BEDROCK_BASE_URL").empty();
+bool uses_bedrock(const os::Environment& environment) {
+  return switched_on(os::value_in(environment, "CLAUDE_CODE_USE_BEDROCK")) || !os::value_in(environment, "ANTHROPIC_BEDROCK_BASE_URL").empty();
 }
 
 ChildEnvironment claude_base_environment(const RunContext& run) {
   // In a remote place the server's environment means nothing.
   if (run.place.is_remote()) return {};
-  std::vector<std::string_view> prefixes = {"ANTHROPIC_", "CLAUDE_", "BASH_", "MCP_", "MAX_THINKING_TOKENS", "MAX_MCP_OUTPUT_TOKENS", "DISABLE_", "OTEL_"};
-  ChildEnvironment asked = base_environment(run.host, prefixes);
-  apply_configured_environment(asked, run);
-  if (uses_bedrock(asked)) prefixes.push_back("AWS_");
-  if (switched_on(variable(asked, "CLAUDE_CODE_USE_VERTEX")))
-    for (auto prefix : {"GOOGLE_", "CLOUD_ML_REGION", "VERTEX_", "GCLOUD_PROJECT"}) prefixes.push_back(prefix);
-  return base_environment(run.host, prefixes);
+  std::vector<std::string_view> patterns = {"ANTHROPIC_*", "CLAUDE_*", "BASH_*", "MCP_*", "MAX_THINKING_TOKENS", "MAX_MCP_OUTPUT_TOKENS", "DISABLE_*", "OTEL_*"};
+  ChildEnvironment asked = base_environment(run.host, patterns);
+  lay_over(asked, configured_environment(run.config));
+  if (uses_bedrock(asked.variables())) patterns.push_back("AWS_*");
+  if (switched_on(asked.value("CLAUDE_CODE_USE_VERTEX")))
+    for (auto pattern : {"GOOGLE_*", "CLOUD_ML_REGION", "VERTEX_*", "GCLOUD_PROJECT"}) patterns.push_back(pattern);
+  return base_environment(run.host, patterns);
 }
 
 std::vector<std::string> claude_arguments(const json::object& config, bool bedrock, const ClaudeArguments& given) {
@@ -62,12 +62,12 @@ std::vector<std::string> claude_arguments(const json::object& config, bool bedro
   return out;
 }
 
-Billing claude_billing(const ChildEnvironment& environment) {
+Billing claude_billing(const os::Environment& environment) {
   Billing billing;
   billing.provider = "anthropic";
   const bool bedrock = uses_bedrock(environment);
   billing.biller = bedrock ? "aws_bedrock" : "anthropic";
-  billing.type = bedrock ? "metered_api" : trim(variable(environment, "ANTHROPIC_API_KEY")).empty() ? "subscription" : "api";
+  billing.type = bedrock ? "metered_api" : trim(os::value_in(environment, "ANTHROPIC_API_KEY")).empty() ? "subscription" : "api";
   return billing;
 }
 

@@ -10,7 +10,7 @@
 namespace paperclip::adapters {
 
 /// Bedrock is asked for in this environment.
-bool uses_bedrock(const ChildEnvironment& environment);
+bool uses_bedrock(const os::Environment& environment);
 
 /// What of the server's environment a Claude run sees: the general list and the tool's own variables, with the
 /// credentials of a cloud only if that cloud is asked for.
@@ -25,6 +25,6 @@ struct ClaudeArguments {
 std::vector<std::string> claude_arguments(const json::object& config, bool bedrock, const ClaudeArguments& given);
 
 /// How the run is paid for, but for model and cost.
-Billing claude_billing(const ChildEnvironment& environment);
+Billing claude_billing(const os::Environment& environment);
 
 }  // namespace paperclip::adapters

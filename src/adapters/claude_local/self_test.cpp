@@ -2,7 +2,6 @@
 #include "adapters/claude_local/invocation.h"
 #include "adapters/claude_local/outcome.h"
 #include "adapters/cli.h"
-#include "adapters/command.h"
 #include "adapters/config.h"
 #include "adapters/text_signs.h"
 #include "base/text.h"
@@ -12,9 +11,9 @@ namespace paperclip::adapters {
 
 namespace {
 
-Check check_credentials(const ChildEnvironment& environment) {
+Check check_credentials(const os::Environment& environment) {
   if (uses_bedrock(environment)) return {"claude_bedrock_auth", CheckLevel::info, "Amazon Bedrock is asked for; its credentials are used."};
-  if (!trim(variable(environment, "ANTHROPIC_API_KEY")).empty())
+  if (!trim(os::value_in(environment, "ANTHROPIC_API_KEY")).empty())
     return {"claude_anthropic_api_key_overrides_subscription", CheckLevel::warn, "ANTHROPIC_API_KEY is set: runs are billed to it, not to a subscription.", {},
             "Unset it where the agents run if they shall use the logged-in subscription."};
   return {"claude_subscription_mode_possible", CheckLevel::info, "No API key is set: a logged-in subscription is used."};
@@ -52,26 +51,26 @@ std::vector<Check> ClaudeLocalAdapter::test(const SelfTest& test) const {
   const std::string command = config_text(test.config, "command", "claude");
   const std::string cwd = working_directory(run).path;
   ChildEnvironment environment = claude_base_environment(run);
-  apply_configured_environment(environment, run);
+  lay_over(environment, configured_environment(run.config));
 
   std::vector<Check> checks;
   if (remote) checks.push_back({"claude_environment_target", CheckLevel::info, "Tested in " + test.place.label});
   else checks.push_back(check_cwd("claude", cwd, true));
-  if (!remote) checks.push_back(check_command("claude", command, cwd, variable(environment, "PATH")));
+  if (!remote) checks.push_back(check_command("claude", command, cwd, environment.value("PATH")));
   const bool startable = test_status(checks) != "fail";
-  Check credentials = check_credentials(environment);
+  Check credentials = check_credentials(environment.variables());
   if (!remote || credentials.code != "claude_subscription_mode_possible") checks.push_back(std::move(credentials));
   if (!startable || !test.run) return checks;
 
-  if (base_name(command) != "claude") {
+  if (std::filesystem::path(command).filename() != "claude") {
     checks.push_back({"claude_hello_probe_skipped_custom_command", CheckLevel::info, "The test prompt is only tried with the claude command itself"});
     return checks;
   }
   ProbeCommand probe;
-  probe.argv = claude_arguments(test.config, uses_bedrock(environment), {});
+  probe.argv = claude_arguments(test.config, uses_bedrock(environment.variables()), {});
   probe.argv.insert(probe.argv.begin(), command);
   probe.cwd = cwd;
-  probe.environment = environment;
+  probe.environment = environment.variables();
   probe.stdin_text = "Respond with hello.";
   checks.push_back(judge_probe(test.run(probe), probe));
   return checks;

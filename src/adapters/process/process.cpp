@@ -1,10 +1,10 @@
 #include "adapters/process/process.h"
 
 #include "adapters/cli.h"
-#include "adapters/command.h"
 #include "adapters/config.h"
 #include "adapters/environment.h"
 #include "adapters/output.h"
+#include "os/process.h"
 
 namespace paperclip::adapters {
 
@@ -59,20 +59,21 @@ Result<PreparedRun> ProcessAdapter::prepare(const RunContext& run) const {
   prepared.timeout = seconds_setting(run.config, "timeoutSec", 0);
   prepared.grace = seconds_setting(run.config, "graceSec", 15);
 
-  ChildEnvironment ours = process_environment(run);
-  apply_configured_environment(ours, run);
-  prepared.environment = base_environment(run.host);
-  for (const auto& [name, value] : ours) prepared.environment.insert_or_assign(name, value);
+  os::Environment ours = process_environment(run);
+  for (auto& entry : configured_environment(run.config)) ours.push_back(std::move(entry));
+  ChildEnvironment environment = base_environment(run.host);
+  lay_over(environment, ours);
 
-  const auto path = variable(prepared.environment, "PATH");
-  const auto resolved = find_command(command, prepared.cwd, path);
+  // Only for the record: whether it can be started is found out by starting it.
+  const auto resolved = os::resolve_command(command, prepared.cwd, environment.value("PATH"));
   const auto arguments = json::array(prepared.argv.begin() + 1, prepared.argv.end());
   prepared.invocation = {
       {"adapterType", type()},
       {"command", command},
       {"cwd", prepared.cwd},
       {"commandArgs", arguments},
-      {"env", shown_environment(ours, prepared.environment, run.secret_environment_names, resolved.ok() ? *resolved : command)}};
+      {"env", shown_environment(ours, environment, run.secret_environment_names, resolved.ok() ? *resolved : command)}};
+  prepared.environment = std::move(environment).variables();
   prepared.parser = std::make_unique<ProcessOutput>(prepared.timeout);
   return prepared;
 }
@@ -89,10 +90,8 @@ std::vector<Check> ProcessAdapter::test(const SelfTest& test) const {
   checks.push_back(check_cwd("process", cwd, false));
   if (!command.empty()) {
     ChildEnvironment environment = base_environment(test.host);
-    RunContext run;
-    run.config = test.config;
-    apply_configured_environment(environment, run);
-    checks.push_back(check_command("process", command, cwd, variable(environment, "PATH")));
+    lay_over(environment, configured_environment(test.config));
+    checks.push_back(check_command("process", command, cwd, environment.value("PATH")));
   }
   return checks;
 }
