@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "runner/system.h"
@@ -76,89 +77,115 @@ std::vector<ParentOf> all_parents() {
   return all;
 }
 
-/// Processes a sweep has stopped, and how often it looked in vain.
+/// Stops everyone below us. A stopped process neither forks nor ends, so what was found stays found.
 class Freeze {
  public:
-  /// Walks down from us and stops everyone not yet stopped, each before its children are listed.
-  /// Returns whether it found anyone new.
-  bool pass() {
-    const std::size_t known = stopped_.size();
+  explicit Freeze(const OnReaped& on_reaped) : on_reaped_(on_reaped) {}
+
+  /// Until a whole walk finds nobody new, or the deadline passes. False if there are no children at all.
+  bool complete(std::int64_t deadline_ms) {
+    do {
+      // Whoever hops from pid to pid ends up as our own child, because its parent ends; and our own children are listed
+      // and stopped faster than anyone hops, if the dead among them are reaped. So these first, until they are quiet.
+      while (stop_children_of_ours() && monotonic_ms() < deadline_ms)
+        if (!reap()) return false;
+      if (!reap()) return false;
+    } while (walk() && monotonic_ms() < deadline_ms);
+    return true;
+  }
+
+  /// Children before their parents: a parent's end wakes the stopped groups of its children.
+  void kill_all() const {
+    for (std::size_t i = order_.size(); i-- > 0;)
+      if (stopped_.contains(order_[i])) kill(order_[i], SIGKILL);
+  }
+
+  std::size_t count() const { return stopped_.size(); }
+
+  /// Reaps what can be reaped. False once there are no children at all. Only here do pids become free again, so only
+  /// here are they taken off the list.
+  bool reap() {
+    for (;;) {
+      int status = 0;
+      rusage usage{};
+      const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+      if (pid == 0) return true;
+      if (pid < 0 && errno != EINTR) return false;
+      if (pid > 0) {
+        stopped_.erase(pid);
+        on_reaped_(pid, status, usage);
+      }
+    }
+  }
+
+ private:
+  bool stop(pid_t pid) {
+    if (!stopped_.insert(pid).second) return false;
+    kill(pid, SIGSTOP);
+    order_.push_back(pid);
+    return true;
+  }
+
+  bool stop_children_of_ours() {
+    std::vector<pid_t> children;
+    append_children(getpid(), kernel_lists_children() ? std::vector<ParentOf>() : all_parents(), children);
+    bool anyone_new = false;
+    for (const pid_t pid : children) anyone_new |= stop(pid);
+    return anyone_new;
+  }
+
+  /// Down the whole tree, each stopped before its children are listed. Whether it found anyone new.
+  bool walk() {
     std::vector<ParentOf> parents;
     if (!kernel_lists_children()) parents = all_parents();
     std::vector<pid_t> queue;
-    std::vector<pid_t> fresh;
     append_children(getpid(), parents, queue);
+    bool anyone_new = false;
     for (std::size_t i = 0; i < queue.size(); ++i) {
-      const pid_t pid = queue[i];
-      if (!std::binary_search(stopped_.begin(), stopped_.begin() + static_cast<std::ptrdiff_t>(known), pid)) {
-        kill(pid, SIGSTOP);
-        fresh.push_back(pid);
-      }
-      append_children(pid, parents, queue);
+      anyone_new |= stop(queue[i]);
+      append_children(queue[i], parents, queue);
     }
-    stopped_.insert(stopped_.end(), fresh.begin(), fresh.end());
-    std::sort(stopped_.begin(), stopped_.end());
-    stopped_.erase(std::unique(stopped_.begin(), stopped_.end()), stopped_.end());
-    return stopped_.size() > known;
+    return anyone_new;
   }
 
-  const std::vector<pid_t>& stopped() const { return stopped_; }
-
- private:
   static void append_children(pid_t parent, const std::vector<ParentOf>& parents, std::vector<pid_t>& out) {
-    if (parents.empty()) return append_listed_children(parent, out);
+    if (kernel_lists_children()) return append_listed_children(parent, out);
     const auto [first, last] = std::equal_range(parents.begin(), parents.end(), ParentOf{parent, 0});
     for (auto entry = first; entry != last; ++entry) out.push_back(entry->pid);
   }
 
-  std::vector<pid_t> stopped_;  // sorted
+  const OnReaped& on_reaped_;
+  std::unordered_set<pid_t> stopped_;
+  std::vector<pid_t> order_;  // as they were stopped; may hold some that are gone
 };
 
-/// Reaps what can be reaped. False once there are no children at all.
-bool reap(const OnReaped& on_reaped) {
-  for (;;) {
-    int status = 0;
-    rusage usage{};
-    const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
-    if (pid > 0) {
-      on_reaped(pid, status, usage);
-    } else if (pid == 0) {
-      return true;
-    } else if (errno != EINTR) {
-      return false;
+/// The first process of a namespace reaches all others in one step that no fork slips through.
+int sweep_namespace(std::int64_t deadline_ms, const OnReaped& on_reaped) {
+  Freeze reaper(on_reaped);
+  for (int wait_ms = 0; reaper.reap(); wait_ms = std::min(wait_ms + 1, 20)) {
+    kill(-1, SIGKILL);
+    if (monotonic_ms() >= deadline_ms) {
+      int left = 0;
+      each_number_in("/proc", [&](pid_t pid) { left += pid != 1; });
+      return left;
     }
+    poll(nullptr, 0, wait_ms);
   }
+  return 0;
 }
 
 }  // namespace
 
 int sweep(std::int64_t deadline_ms, const OnReaped& on_reaped) {
-  const bool first_of_namespace = getpid() == 1;
-  int wait_ms = 0;
-  while (reap(on_reaped)) {
-    std::size_t left = 1;
-    if (first_of_namespace) {
-      // Reaches all of the namespace but us in one step that no fork slips through.
-      kill(-1, SIGKILL);
-    } else {
-      Freeze freeze;
-      while (freeze.pass() && monotonic_ms() < deadline_ms) {
-      }
-      for (const pid_t pid : freeze.stopped()) kill(pid, SIGKILL);
-      left = freeze.stopped().size();
-    }
-    if (!reap(on_reaped)) return 0;
-    if (monotonic_ms() >= deadline_ms) {
-      if (first_of_namespace) {
-        left = 0;
-        each_number_in("/proc", [&](pid_t pid) { left += pid != 1; });
-      }
-      return static_cast<int>(std::max<std::size_t>(left, 1));
-    }
+  if (getpid() == 1) return sweep_namespace(deadline_ms, on_reaped);
+  for (int wait_ms = 0;; wait_ms = std::min(wait_ms + 1, 20)) {
+    Freeze freeze(on_reaped);
+    if (!freeze.complete(deadline_ms)) return 0;
+    freeze.kill_all();
     poll(nullptr, 0, wait_ms);  // the killed need a moment to die
-    wait_ms = std::min(wait_ms + 1, 20);
+    if (!freeze.reap()) return 0;
+    if (monotonic_ms() >= deadline_ms) return static_cast<int>(std::max<std::size_t>(freeze.count(), 1));
   }
-  return 0;
 }
 
 }  // namespace paperclip::runner

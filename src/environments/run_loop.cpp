@@ -130,12 +130,14 @@ void RunLoop::loop() {
     reap_guardians();
     const int count = ::epoll_wait(poller_.get(), events, events_at_once, wait_ms());
     for (int i = 0; i < count; ++i) {
-      auto* followed = static_cast<Followed*>(events[i].data.ptr);
-      if (!followed) {
+      if (events[i].data.u64 == 0) {
         std::uint64_t rung;
         (void)!::read(bell_.get(), &rung, sizeof rung);
         continue;
       }
+      const auto ticket = tickets_.find(events[i].data.u64);
+      Followed* followed = ticket == tickets_.end() ? nullptr : find(ticket->second);
+      if (!followed) continue;
       followed->run->on_ready((events[i].events & ~EPOLLOUT) != 0, buffer);
       settle(*followed);
     }
@@ -187,33 +189,41 @@ void RunLoop::settle(Followed& followed) {
     }
     return watch(followed);
   }
+  return_ticket(followed);
   if (followed.guardian > 0) guardians_.push_back(followed.guardian);
   timed_.erase(run->id());
   {
     const std::lock_guard lock(mutex_);
-    runs_.erase(run->id());  // its socket is closed, so epoll has forgotten it
+    runs_.erase(run->id());
   }
   run->observer().on_exit(run->exit_status());
+}
+
+void RunLoop::return_ticket(Followed& followed) {
+  tickets_.erase(followed.ticket);
+  followed.ticket = 0;
 }
 
 void RunLoop::watch(Followed& followed) {
   const LiveRun& run = *followed.run;
   if (followed.connection != run.connection() || run.socket() < 0) {
-    followed.watched = false;  // closing took the old one off the list
+    return_ticket(followed);  // closing took the old one off epoll's list
     followed.connection = run.connection();
   }
-  const bool wanted = run.socket() >= 0 && !(run.paused && !run.wants_to_send());
   epoll_event event{};
   event.events = (run.paused ? 0u : EPOLLIN) | (run.wants_to_send() ? EPOLLOUT : 0u);
-  event.data.ptr = &followed;
-  if (!wanted) {
-    if (followed.watched) ::epoll_ctl(poller_.get(), EPOLL_CTL_DEL, run.socket(), nullptr);
-  } else if (!followed.watched) {
+  const bool wanted = run.socket() >= 0 && event.events != 0;
+  if (!wanted && followed.ticket != 0) {
+    ::epoll_ctl(poller_.get(), EPOLL_CTL_DEL, run.socket(), nullptr);
+    return_ticket(followed);
+  } else if (wanted && followed.ticket == 0) {
+    event.data.u64 = followed.ticket = ++last_ticket_;
+    tickets_.emplace(followed.ticket, run.id());
     ::epoll_ctl(poller_.get(), EPOLL_CTL_ADD, run.socket(), &event);
-  } else if (followed.events != event.events) {
+  } else if (wanted && followed.events != event.events) {
+    event.data.u64 = followed.ticket;
     ::epoll_ctl(poller_.get(), EPOLL_CTL_MOD, run.socket(), &event);
   }
-  followed.watched = wanted;
   followed.events = event.events;
 }
 

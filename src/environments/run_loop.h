@@ -36,8 +36,8 @@ class RunLoop {
   struct Followed {
     std::shared_ptr<LiveRun> run;
     pid_t guardian = 0;
-    bool watched = false;
     unsigned connection = 0;
+    std::uint64_t ticket = 0;  // in tickets_ while epoll watches the connection; 0: it does not
     unsigned events = 0;
   };
 
@@ -51,6 +51,7 @@ class RunLoop {
   /// Keeps what epoll and the clock watch in step with the run, and takes leave of it once it is done.
   void settle(Followed& followed);
   void watch(Followed& followed);
+  void return_ticket(Followed& followed);
   void reap_guardians();
   void post(std::function<void()> work);
   void ring();
@@ -65,6 +66,10 @@ class RunLoop {
   bool ending_ = false;
 
   // Only the thread's:
+  // What epoll says is looked up here. No pointers: a closed connection may still report, as long as a child that is just
+  // being born holds a copy of it.
+  std::unordered_map<std::uint64_t, RunId> tickets_;
+  std::uint64_t last_ticket_ = 0;  // 0 is the bell
   std::unordered_set<RunId> timed_;  // runs that may have work without an event
   std::vector<pid_t> guardians_;     // of runs that are done, not reaped yet
   std::thread thread_;

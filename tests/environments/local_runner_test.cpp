@@ -52,7 +52,7 @@ TEST_F(LocalRunnerTest, No_descriptor_leaks_into_the_agent) {
 
 // Values of the environment and the prompt are not in any file of the run and not in anybody's argv.
 TEST_F(LocalRunnerTest, Secrets_stay_off_disk_and_command_lines) {
-  RunCommand run = shell("read line; echo ready; read never < /dev/zero & wait");
+  RunCommand run = shell("read line; echo ready; exec sleep 60");
   run.env.emplace_back("API_KEY", "s3cr3t-value");
   run.stdin_text = "s3cr3t-prompt\n";
   const auto recorder = start(run);
@@ -147,7 +147,7 @@ TEST_F(LocalRunnerTest, Offsets_are_without_gaps) {
 
 // An agent that floods gets all of it through, and the runner stays small.
 TEST_F(LocalRunnerTest, A_flood_of_output_costs_the_runner_no_memory) {
-  const auto recorder = start(shell("head -c 50000000 /dev/zero; echo flooded; read never < /dev/null; sleep 60"));
+  const auto recorder = start(shell("head -c 50000000 /dev/zero; echo flooded; exec sleep 60"));
   recorder->wait_output("flooded");
   const int runner = written_pid("runnerPid");
   ASSERT_GT(runner, 1);
@@ -182,6 +182,7 @@ TEST_F(LocalRunnerTest, A_backlog_holds_the_agent_back) {
   auto recorder = std::make_shared<Recorder>();
   recorder->after_chunk = [&] { if (recorder->chunks().size() == 1) runner_->pause(run_); };
   ASSERT_TRUE(runner_->start(run_, shell("head -c 8000000 /dev/zero; echo done >&2"), recorder));
+  recorder->wait_started();
   const auto log_size = [&] { return std::filesystem::file_size(run_directory() / "output.log"); };
   ASSERT_TRUE(eventually([&] { return log_size() >= 1024 * 1024; }));
   EXPECT_LT(log_size(), 1200u * 1024);
@@ -193,7 +194,7 @@ TEST_F(LocalRunnerTest, A_backlog_holds_the_agent_back) {
 
 // Agents give way to the server.
 TEST_F(LocalRunnerTest, Agents_get_less_than_the_server) {
-  RunCommand run = shell("cat /proc/self/oom_score_adj; nice; ulimit -c; ulimit -n; ulimit -u; ulimit -t");
+  RunCommand run = shell("cat /proc/self/oom_score_adj; nice; ulimit -c; ulimit -n; ulimit -p; ulimit -t");
   run.limits.open_files = 700;
   run.limits.processes = 5000;
   run.limits.cpu_seconds = 99;
@@ -288,7 +289,7 @@ TEST_F(LocalRunnerTest, Many_runs_at_once) {
   }
   for (const RunId& id : ids) EXPECT_TRUE(runner_->forget(id));
   // Guardians are children; all of them are reaped.
-  EXPECT_TRUE(eventually([] { return ::kill(0, 0) == 0 && processes_with("paperclip-runner").empty(); }));
+  EXPECT_TRUE(eventually([&] { return processes_with(root_.path().string()).empty(); }));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "run_fixture.h"
 
-#include <dirent.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -146,6 +146,12 @@ int RunFixture::written_pid(const std::string& key) const {
   const auto value = parse_json(*text);
   const json::value* pid = value ? member(*value, key) : nullptr;
   return pid ? pid->to_number<int>() : 0;
+}
+
+void RunFixture::kill_written(const std::string& key, int signal) const {
+  const int pid = written_pid(key);
+  ASSERT_GT(pid, 1) << "runner.pid does not say " << key;  // 0 would be ourselves and all around us
+  ASSERT_EQ(::kill(pid, signal), 0);
 }
 
 }  // namespace paperclip::environments

@@ -78,6 +78,7 @@ class RunFixture : public ::testing::Test {
   std::filesystem::path run_directory() const { return root_.path() / "runs" / run_.view(); }
   /// A pid from runner.pid.
   int written_pid(const std::string& key) const;
+  void kill_written(const std::string& key, int signal) const;
 
   os::TemporaryDirectory root_;
   std::string boundary_ = "auto";
