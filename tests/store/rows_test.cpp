@@ -11,10 +11,10 @@ BOOST_DESCRIBE_ENUM(Mood, calm, very_cross, public_)
 struct Named {
   AgentId id;
   std::string name;
+  bool operator==(const Named&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Named, (), (id, name))
 
-bool operator==(const Named& a, const Named& b) { return a.id == b.id && a.name == b.name; }
 
 struct Everything : Named {
   bool flag = false;
