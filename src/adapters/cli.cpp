@@ -56,7 +56,8 @@ std::optional<Instructions> read_instructions(const json::object& config, std::s
   const bool readable = fs::is_regular_file(path, error) && file && (content << file.rdbuf(), !file.bad());
   if (!readable) {
     const auto reason = error ? error.message() : std::string(file ? "not a regular file" : "cannot be opened");
-    log_notes.push_back("[paperclip] Warning: could not read agent instructions file \"" + path.string() + "\": " + reason);
+    log_notes.push_back("[paperclip] Warning: could not read agent instructions file \"" + path.string() +
+                        "\": " + reason);
     return std::nullopt;
   }
   return Instructions{storable_text(content.str()), path.string(), path.parent_path().string() + "/"};
@@ -65,8 +66,9 @@ std::optional<Instructions> read_instructions(const json::object& config, std::s
 std::string instructions_with_origin(const Instructions& instructions) {
   std::string out(trim(instructions.text));
   if (!out.empty()) out += "\n\n";
-  return out + "These instructions were read from " + instructions.path + ". Paths in them that are relative belong to the directory " +
-         instructions.directory + "; sibling files such as HEARTBEAT.md, SOUL.md and TOOLS.md, where they are mentioned, are found there.";
+  return out + "These instructions were read from " + instructions.path +
+         ". Paths in them that are relative belong to the directory " + instructions.directory +
+         "; sibling files such as HEARTBEAT.md, SOUL.md and TOOLS.md, where they are mentioned, are found there.";
 }
 
 namespace {
@@ -75,7 +77,9 @@ std::string text_of(const json::object& object, std::string_view key) {
   return text_at(json::value(object), key).value_or("");
 }
 
-bool same_text(const json::object& a, const json::object& b, std::string_view key) { return text_of(a, key) == text_of(b, key); }
+bool same_text(const json::object& a, const json::object& b, std::string_view key) {
+  return text_of(a, key) == text_of(b, key);
+}
 
 bool same_path(const std::string& a, const std::string& b) {
   const auto normal = [](const std::string& path) {
@@ -111,7 +115,8 @@ bool same_place(const json::object& a, const json::object& b) {
   const std::string transport = text_of(a, "transport");
   if (transport != text_of(b, "transport") || !same_text(a, b, "remoteCwd")) return false;
   if (transport == "ssh")
-    return same_text(a, b, "host") && same_text(a, b, "username") && config_number(a, "port", 22) == config_number(b, "port", 22);
+    return same_text(a, b, "host") && same_text(a, b, "username") &&
+           config_number(a, "port", 22) == config_number(b, "port", 22);
   if (transport != "sandbox" || !same_text(a, b, "providerKey") || !same_text(a, b, "environmentId")) return false;
   // Our lease's row changes with every run, the provider's sandbox does not (spec/remote-runtimes.md 7).
   const auto key = a.contains("providerLeaseId") || b.contains("providerLeaseId") ? "providerLeaseId" : "leaseId";
@@ -126,8 +131,9 @@ ResumeDecision decide_resume(const RunContext& run, std::string_view tool, const
   const std::string prefix = "[paperclip] " + std::string(tool) + " session \"" + id + "\" ";
   const json::object& saved_place = config_object(run.session.params, "remoteExecution");
   if (!same_place(saved_place, run.place.identity)) {
-    return {{}, prefix + "does not match the current remote execution identity and will not be resumed in \"" + cwd +
-                    "\". Starting a fresh " + (run.place.is_remote() ? "remote " : "") + "session."};
+    return {{},
+            prefix + "does not match the current remote execution identity and will not be resumed in \"" + cwd +
+                "\". Starting a fresh " + (run.place.is_remote() ? "remote " : "") + "session."};
   }
   const std::string saved_cwd = text_of(run.session.params, "cwd");
   if (!saved_cwd.empty() && !same_path(saved_cwd, cwd))
@@ -147,7 +153,8 @@ std::optional<json::object> cli_session_params(const json::value& raw, std::vect
   for (auto key : further_keys)
     if (const auto text = first_of(raw, {key, snake_case(key)}); !text.empty()) out[key] = text;
   for (auto key : {"remoteExecution", "remote_execution"})
-    if (const auto* place = member(raw, key); place != nullptr && place->is_object() && !out.contains("remoteExecution"))
+    if (const auto* place = member(raw, key);
+        place != nullptr && place->is_object() && !out.contains("remoteExecution"))
       out["remoteExecution"] = *place;
   return out;
 }

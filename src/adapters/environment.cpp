@@ -12,12 +12,19 @@ namespace paperclip::adapters {
 namespace {
 
 // Where developers' tools keep house; the rest that every program needs is named in os/child_environment.cpp.
-constexpr std::array tool_names = {
-    "EDITOR", "VISUAL", "PAGER", "HOSTNAME", "DISPLAY", "WAYLAND_DISPLAY", "IS_SANDBOX",
-    "GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_CONFIG_*", "GIT_SSH", "GIT_SSH_COMMAND",
-    "NVM_DIR", "NVM_BIN", "VOLTA_HOME", "PNPM_HOME", "BUN_INSTALL", "DENO_DIR", "COREPACK_HOME", "npm_config_cache", "npm_config_prefix",
-    "PYENV_ROOT", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_CACHE_DIR", "PIP_CACHE_DIR", "RBENV_ROOT", "CARGO_HOME", "RUSTUP_HOME",
-    "GOPATH", "GOROOT", "GOMODCACHE", "JAVA_HOME", "GRADLE_USER_HOME", "ANDROID_HOME", "PLAYWRIGHT_BROWSERS_PATH", "CCACHE_DIR"};
+constexpr std::array tool_names = {"EDITOR",           "VISUAL",           "PAGER",
+                                   "HOSTNAME",         "DISPLAY",          "WAYLAND_DISPLAY",
+                                   "IS_SANDBOX",       "GIT_AUTHOR_*",     "GIT_COMMITTER_*",
+                                   "GIT_CONFIG_*",     "GIT_SSH",          "GIT_SSH_COMMAND",
+                                   "NVM_DIR",          "NVM_BIN",          "VOLTA_HOME",
+                                   "PNPM_HOME",        "BUN_INSTALL",      "DENO_DIR",
+                                   "COREPACK_HOME",    "npm_config_cache", "npm_config_prefix",
+                                   "PYENV_ROOT",       "VIRTUAL_ENV",      "CONDA_PREFIX",
+                                   "UV_CACHE_DIR",     "PIP_CACHE_DIR",    "RBENV_ROOT",
+                                   "CARGO_HOME",       "RUSTUP_HOME",      "GOPATH",
+                                   "GOROOT",           "GOMODCACHE",       "JAVA_HOME",
+                                   "GRADLE_USER_HOME", "ANDROID_HOME",     "PLAYWRIGHT_BROWSERS_PATH",
+                                   "CCACHE_DIR"};
 
 void set(os::Environment& environment, std::string_view name, std::string_view value) {
   if (!value.empty()) environment.emplace_back(name, value);
@@ -70,7 +77,8 @@ void set_workspace(os::Environment& environment, const RunContext& run, const En
 bool masked(std::string_view name, const std::vector<std::string>& secret_names) {
   static constexpr std::array words = {"key", "token", "secret", "password", "passwd", "authorization", "cookie"};
   const std::string folded = lower(name);
-  return std::any_of(words.begin(), words.end(), [&](const char* word) { return folded.find(word) != std::string::npos; }) ||
+  return std::any_of(words.begin(), words.end(),
+                     [&](const char* word) { return folded.find(word) != std::string::npos; }) ||
          std::find(secret_names.begin(), secret_names.end(), name) != secret_names.end();
 }
 

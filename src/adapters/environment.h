@@ -6,8 +6,8 @@
 
 #include "adapters/run.h"
 
-/// The environment of an agent's process (spec/execution.md 7). It starts empty and is built from an allow-list: a secret
-/// of the server (DATABASE_URL, BETTER_AUTH_SECRET, …) has no way in.
+/// The environment of an agent's process (spec/execution.md 7). It starts empty and is built from an allow-list: a
+/// secret of the server (DATABASE_URL, BETTER_AUTH_SECRET, …) has no way in.
 namespace paperclip::adapters {
 
 using os::ChildEnvironment;

@@ -7,8 +7,8 @@
 #include "adapters/run.h"
 #include "adapters/wake_payload.h"
 
-/// The texts a prompt is made of (spec/execution.md 9). Skills and people's instructions refer to the headings and bullet
-/// labels in here: they are part of the wire.
+/// The texts a prompt is made of (spec/execution.md 9). Skills and people's instructions refer to the headings and
+/// bullet labels in here: they are part of the wire.
 namespace paperclip::adapters {
 
 /// What an agent without `promptTemplate` is told at each heartbeat.
@@ -36,11 +36,11 @@ std::string session_handoff_markdown(const SessionHandoff& handoff);
 
 /// The sections every command line agent shares, rendered for this run.
 struct PromptParts {
-  std::string bootstrap;        // empty when a session is resumed
+  std::string bootstrap;  // empty when a session is resumed
   std::string wake;
   std::string session_handoff;
   std::string task;
-  std::string heartbeat;        // empty when a session is resumed and the wake section says enough
+  std::string heartbeat;  // empty when a session is resumed and the wake section says enough
 };
 PromptParts prompt_parts(const RunContext& run, bool resumed);
 

@@ -17,8 +17,8 @@ enum class OutputStream { out, err };
 
 /// How the process (or the call) ended, as the runner saw it.
 struct Exit {
-  std::optional<int> code;     // empty when a signal ended it or it never started
-  std::string signal;          // `SIGTERM`; empty when none
+  std::optional<int> code;  // empty when a signal ended it or it never started
+  std::string signal;       // `SIGTERM`; empty when none
   bool timed_out = false;
   /// Set when the process could not be started: the runner's message for people.
   std::string start_failure;

@@ -21,9 +21,11 @@ Check check_cwd(std::string_view prefix, const std::string& cwd, bool may_create
   return {std::string(prefix) + "_cwd_invalid", CheckLevel::error, checked.error().message};
 }
 
-Check check_command(std::string_view prefix, const std::string& command, const std::string& cwd, std::string_view path) {
+Check check_command(std::string_view prefix, const std::string& command, const std::string& cwd,
+                    std::string_view path) {
   const auto found = os::resolve_command(command, cwd, path);
-  if (found.ok()) return {std::string(prefix) + "_command_resolvable", CheckLevel::info, "Command can be run: " + command};
+  if (found.ok())
+    return {std::string(prefix) + "_command_resolvable", CheckLevel::info, "Command can be run: " + command};
   return {std::string(prefix) + "_command_unresolvable", CheckLevel::error, found.error().message};
 }
 
@@ -31,8 +33,10 @@ std::string check_detail(std::string_view text) {
   std::string out;
   for (char c : trim(text)) {
     const bool space = c == ' ' || (c >= '\t' && c <= '\r');
-    if (!space) out += c;
-    else if (!out.ends_with(' ')) out += ' ';
+    if (!space)
+      out += c;
+    else if (!out.ends_with(' '))
+      out += ' ';
   }
   return std::string(utf16_prefix(out, 240));
 }

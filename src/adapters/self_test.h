@@ -44,7 +44,8 @@ struct ProbeOutcome {
   std::string err;
 };
 
-/// What a test may use. Whoever calls provides the ways to reach out; without `run` or `head` those checks are left out.
+/// What a test may use. Whoever calls provides the ways to reach out; without `run` or `head` those checks are left
+/// out.
 struct SelfTest {
   json::object config;
   HostEnvironment host;

@@ -37,8 +37,10 @@ const RuntimeSkill* only(const std::vector<RuntimeSkill>& skills, Property prope
 std::string canonical_key(std::string_view reference, const std::vector<RuntimeSkill>& skills) {
   const std::string wanted = lower(trim(reference));
   if (const auto* s = only(skills, [&](const auto& skill) { return lower(skill.key) == wanted; })) return s->key;
-  if (const auto* s = only(skills, [&](const auto& skill) { return lower(skill.runtime_name) == wanted; })) return s->key;
-  if (const auto* s = only(skills, [&](const auto& skill) { return lower(last_segment(skill.key)) == wanted; })) return s->key;
+  if (const auto* s = only(skills, [&](const auto& skill) { return lower(skill.runtime_name) == wanted; }))
+    return s->key;
+  if (const auto* s = only(skills, [&](const auto& skill) { return lower(last_segment(skill.key)) == wanted; }))
+    return s->key;
   return wanted;
 }
 
@@ -65,11 +67,12 @@ std::vector<RuntimeSkill> runtime_skills(const json::object& config) {
   const auto* list = config.if_contains("paperclipRuntimeSkills");
   if (list == nullptr || !list->is_array()) return out;
   for (const auto& item : list->get_array()) {
-    RuntimeSkill skill{text_at(item, "key").value_or(""), text_at(item, "runtimeName").value_or(""), text_at(item, "source").value_or(""),
-                       false, text_at(item, "requiredReason")};
+    RuntimeSkill skill{text_at(item, "key").value_or(""), text_at(item, "runtimeName").value_or(""),
+                       text_at(item, "source").value_or(""), false, text_at(item, "requiredReason")};
     if (const auto* required = member(item, "required")) skill.required = required->is_bool() && required->get_bool();
     // The name becomes a folder's: nothing that could lead out of it.
-    const bool usable = !skill.runtime_name.empty() && skill.runtime_name.find('/') == std::string::npos && skill.runtime_name != "." && skill.runtime_name != "..";
+    const bool usable = !skill.runtime_name.empty() && skill.runtime_name.find('/') == std::string::npos &&
+                        skill.runtime_name != "." && skill.runtime_name != "..";
     if (!skill.key.empty() && !skill.source.empty() && usable) out.push_back(std::move(skill));
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
@@ -96,7 +99,8 @@ SkillSnapshot ephemeral_skill_snapshot(std::string_view adapter_type, const json
   const auto available = runtime_skills(config);
   snapshot.desired_skills = desired_skills(config, available);
   const auto desired = [&](const std::string& key) {
-    return std::find(snapshot.desired_skills.begin(), snapshot.desired_skills.end(), key) != snapshot.desired_skills.end();
+    return std::find(snapshot.desired_skills.begin(), snapshot.desired_skills.end(), key) !=
+           snapshot.desired_skills.end();
   };
   for (const auto& skill : available) snapshot.entries.push_back(entry_of(skill, desired(skill.key)));
   for (const auto& key : snapshot.desired_skills) {
@@ -112,7 +116,8 @@ SkillSnapshot ephemeral_skill_snapshot(std::string_view adapter_type, const json
     snapshot.entries.push_back(std::move(entry));
     snapshot.warnings.push_back("Desired skill \"" + key + "\" is not among the company's skills.");
   }
-  std::sort(snapshot.entries.begin(), snapshot.entries.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  std::sort(snapshot.entries.begin(), snapshot.entries.end(),
+            [](const auto& a, const auto& b) { return a.key < b.key; });
   return snapshot;
 }
 
@@ -147,7 +152,8 @@ Result<std::vector<BundledSkill>> install_bundled_skills(const fs::path& instanc
     if (error) {
       std::error_code ignored;
       fs::remove_all(beside, ignored);
-      if (!fs::exists(target, ignored)) return internal_error("Cannot write the bundled skills to \"" + target.string() + "\": " + error.message());
+      if (!fs::exists(target, ignored))
+        return internal_error("Cannot write the bundled skills to \"" + target.string() + "\": " + error.message());
     }
   }
   std::vector<BundledSkill> out;

@@ -38,8 +38,10 @@ const json::value* look_up(const json::value& data, std::string_view path) {
 
 void append_value(std::string& out, const json::value* value) {
   if (value == nullptr || value->is_null()) return;
-  if (value->is_string()) out += std::string_view(value->get_string());
-  else append_json(out, *value);
+  if (value->is_string())
+    out += std::string_view(value->get_string());
+  else
+    append_json(out, *value);
 }
 
 }  // namespace
@@ -64,12 +66,9 @@ std::string render_template(std::string_view text, const json::value& data) {
 }
 
 json::value template_data(const RunContext& run) {
-  return {{"agentId", run.agent.id.view()},
-          {"companyId", run.agent.company_id.view()},
-          {"runId", run.run_id.view()},
-          {"company", {{"id", run.agent.company_id.view()}}},
-          {"agent", run.agent.row},
-          {"run", {{"id", run.run_id.view()}, {"source", "on_demand"}}},
+  return {{"agentId", run.agent.id.view()}, {"companyId", run.agent.company_id.view()},
+          {"runId", run.run_id.view()},     {"company", {{"id", run.agent.company_id.view()}}},
+          {"agent", run.agent.row},         {"run", {{"id", run.run_id.view()}, {"source", "on_demand"}}},
           {"context", run.context}};
 }
 

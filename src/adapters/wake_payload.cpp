@@ -12,7 +12,7 @@ namespace paperclip::adapters {
 namespace {
 
 constexpr std::size_t most_comments = 8;
-constexpr std::size_t longest_comment = 4000;    // UTF-16 units, here and below
+constexpr std::size_t longest_comment = 4000;  // UTF-16 units, here and below
 constexpr std::size_t longest_together = 12000;
 constexpr std::size_t longest_summary = 4000;
 
@@ -42,7 +42,8 @@ const json::array& items(const json::value& value, std::string_view key) {
 }
 
 WakeIssue read_issue(const json::value& v) {
-  return {text_at(v, "id"), text_at(v, "identifier"), text_at(v, "title"), text_at(v, "status"), text_at(v, "priority")};
+  return {text_at(v, "id"), text_at(v, "identifier"), text_at(v, "title"), text_at(v, "status"),
+          text_at(v, "priority")};
 }
 
 bool names_something(const WakeIssue& issue) { return issue.id || issue.identifier || issue.title; }
@@ -83,13 +84,14 @@ std::optional<WakeSummary> read_summary(const json::value* v) {
   if (v == nullptr) return std::nullopt;
   auto body = string_at(*v, "body");
   if (!body || trim(*body).empty()) return std::nullopt;
-  return WakeSummary{text_at(*v, "key"), text_at(*v, "title"), *body, flag(*v, "bodyTruncated"), text_at(*v, "updatedAt")};
+  return WakeSummary{text_at(*v, "key"), text_at(*v, "title"), *body, flag(*v, "bodyTruncated"),
+                     text_at(*v, "updatedAt")};
 }
 
 std::optional<WakeLiveness> read_liveness(const json::value* v) {
   if (v == nullptr || !v->is_object()) return std::nullopt;
-  WakeLiveness liveness{number(*v, "attempt"),   number(*v, "maxAttempts"), text_at(*v, "sourceRunId"),
-                        text_at(*v, "state"),    text_at(*v, "reason"),     text_at(*v, "instruction")};
+  WakeLiveness liveness{number(*v, "attempt"), number(*v, "maxAttempts"), text_at(*v, "sourceRunId"),
+                        text_at(*v, "state"),  text_at(*v, "reason"),     text_at(*v, "instruction")};
   if (!liveness.attempt && !liveness.source_run_id && !liveness.state && !liveness.instruction) return std::nullopt;
   return liveness;
 }
@@ -99,8 +101,9 @@ std::vector<WakeComment> read_comments(const json::value& payload) {
   for (const auto& v : items(payload, "comments")) {
     auto body = string_at(v, "body");
     if (!body || trim(*body).empty()) continue;
-    WakeComment comment{text_at(v, "id"), text_at(v, "issueId"), *body, flag(v, "bodyTruncated"), text_at(v, "createdAt"),
-                        text_at(v, "authorType"), text_at(v, "authorId")};
+    WakeComment comment{text_at(v, "id"),         text_at(v, "issueId"),   *body,
+                        flag(v, "bodyTruncated"), text_at(v, "createdAt"), text_at(v, "authorType"),
+                        text_at(v, "authorId")};
     if (const auto* author = member(v, "author")) {
       if (!comment.author_type) comment.author_type = text_at(*author, "type");
       if (!comment.author_id) comment.author_id = text_at(*author, "id");
@@ -131,14 +134,16 @@ std::optional<WakePayload> WakePayload::read(const json::value* stored) {
   p.active_tree_hold = read_hold(member(v, "activeTreeHold"));
   p.unresolved_blocker_issue_ids = texts(v, "unresolvedBlockerIssueIds");
   for (const auto& blocker : items(v, "unresolvedBlockerSummaries"))
-    if (auto read = read_issue(blocker); names_something(read)) p.unresolved_blocker_summaries.push_back(std::move(read));
+    if (auto read = read_issue(blocker); names_something(read))
+      p.unresolved_blocker_summaries.push_back(std::move(read));
   p.execution_stage = read_stage(member(v, "executionStage"));
   p.continuation_summary = read_summary(member(v, "continuationSummary"));
   p.liveness_continuation = read_liveness(member(v, "livenessContinuation"));
   for (const auto& child : items(v, "childIssueSummaries")) {
     auto read = read_issue(child);
     if (names_something(read))
-      p.child_issue_summaries.push_back({read.id, read.identifier, read.title, read.status, read.priority, text_at(child, "summary")});
+      p.child_issue_summaries.push_back(
+          {read.id, read.identifier, read.title, read.status, read.priority, text_at(child, "summary")});
   }
   p.child_issue_summary_truncated = flag(v, "childIssueSummaryTruncated");
   p.comment_ids = texts(v, "commentIds");
@@ -186,8 +191,10 @@ json::value summary_of(const std::optional<json::object>& document) {
   if (!document) return nullptr;
   const std::string body = config_text(*document, "body");
   const auto kept = utf16_prefix(body, longest_summary);
-  return {{"key", or_null(*document, "key")},       {"title", or_null(*document, "title")},
-          {"body", kept},                           {"bodyTruncated", kept.size() < body.size()},
+  return {{"key", or_null(*document, "key")},
+          {"title", or_null(*document, "title")},
+          {"body", kept},
+          {"bodyTruncated", kept.size() < body.size()},
           {"updatedAt", or_null(*document, "updatedAt")}};
 }
 
@@ -197,7 +204,9 @@ json::value comment_of(const WakeFacts::Comment& comment, std::string_view body)
           {"body", body},
           {"bodyTruncated", body.size() < comment.body.size()},
           {"createdAt", comment.created_at},
-          {"author", {{"type", comment.author_type}, {"id", comment.author_id ? json::value(*comment.author_id) : json::value(nullptr)}}}};
+          {"author",
+           {{"type", comment.author_type},
+            {"id", comment.author_id ? json::value(*comment.author_id) : json::value(nullptr)}}}};
 }
 
 }  // namespace
@@ -215,7 +224,8 @@ json::value build_wake_payload(const WakeFacts& facts) {
   std::int64_t missing = 0;
   bool truncated = false;
   for (const auto& id : ids) {
-    const auto row = std::find_if(facts.comments.begin(), facts.comments.end(), [&](const auto& c) { return c.id == id; });
+    const auto row =
+        std::find_if(facts.comments.begin(), facts.comments.end(), [&](const auto& c) { return c.id == id; });
     if (row == facts.comments.end()) {
       ++missing;
       truncated = true;
@@ -251,7 +261,10 @@ json::value build_wake_payload(const WakeFacts& facts) {
           {"commentIds", std::move(id_list)},
           {"latestCommentId", ids.empty() ? json::value(nullptr) : json::value(ids.back())},
           {"comments", std::move(comments)},
-          {"commentWindow", {{"requestedCount", static_cast<std::int64_t>(ids.size())}, {"includedCount", included}, {"missingCount", missing}}},
+          {"commentWindow",
+           {{"requestedCount", static_cast<std::int64_t>(ids.size())},
+            {"includedCount", included},
+            {"missingCount", missing}}},
           {"truncated", truncated},
           {"fallbackFetchNeeded", truncated || missing > 0}};
 }

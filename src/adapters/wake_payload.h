@@ -101,9 +101,9 @@ struct WakePayload {
 BOOST_DESCRIBE_STRUCT(WakePayload, (),
                       (reason, issue, checked_out_by_harness, dependency_blocked_interaction, tree_hold_interaction,
                        active_tree_hold, unresolved_blocker_issue_ids, unresolved_blocker_summaries, execution_stage,
-                       continuation_summary, liveness_continuation, child_issue_summaries, child_issue_summary_truncated,
-                       comment_ids, latest_comment_id, comments, requested_count, included_count, missing_count, truncated,
-                       fallback_fetch_needed))
+                       continuation_summary, liveness_continuation, child_issue_summaries,
+                       child_issue_summary_truncated, comment_ids, latest_comment_id, comments, requested_count,
+                       included_count, missing_count, truncated, fallback_fetch_needed))
 
 /// What the server knows when it builds the stored form for a run.
 struct WakeFacts {

@@ -1,7 +1,8 @@
 #include "adapters/prompt.h"
 #include "base/text.h"
 
-// The wake payload as words (spec/execution.md 9.3, spec/agent-contract.md 4.4): fixed headings and labels, our sentences.
+// The wake payload as words (spec/execution.md 9.3, spec/agent-contract.md 4.4): fixed headings and labels, our
+// sentences.
 namespace paperclip::adapters {
 
 namespace {
@@ -36,15 +37,20 @@ std::string principal(const RawJson& raw) {
 
 void append_opening(std::string& out, const WakePayload& p, bool resumed) {
   if (resumed) {
-    out += "## Paperclip Resume Delta\n\nYou continue the session you were in. This is what is new since then; what you knew before still holds.\n"
-           "Deal with it first, then go on with the issue.";
+    out +=
+        "## Paperclip Resume Delta\n\nYou continue the session you were in. This is what is new since then; what you "
+        "knew before still holds.\n"
+        "Deal with it first, then go on with the issue.";
   } else {
-    out += "## Paperclip Wake Payload\n\nThis wake is about one issue. Treat it as the first thing to do in this heartbeat; do not go looking for other work "
-           "before it is dealt with.\nWhat stands here is current: you need no inbox or listing call to learn it.";
+    out +=
+        "## Paperclip Wake Payload\n\nThis wake is about one issue. Treat it as the first thing to do in this "
+        "heartbeat; do not go looking for other work "
+        "before it is dealt with.\nWhat stands here is current: you need no inbox or listing call to learn it.";
   }
   if (!p.comments.empty()) out += "\nTake the newest comment first, and let your next comment or action answer it.";
-  out += p.fallback_fetch_needed ? "\nNot everything fitted in here: read the issue's thread through the API before you act."
-                                 : "\nFetch the whole thread only if you need history that is not here.";
+  out += p.fallback_fetch_needed
+             ? "\nNot everything fitted in here: read the issue's thread through the API before you act."
+             : "\nFetch the whole thread only if you need history that is not here.";
 }
 
 void append_blockers(std::string& out, const WakePayload& p) {
@@ -58,7 +64,8 @@ void append_blockers(std::string& out, const WakePayload& p) {
   bullet(out, "unresolved blockers", joined(blockers.empty() ? p.unresolved_blocker_issue_ids : blockers));
   if (p.tree_hold_interaction) {
     out += "\n- tree-hold interaction: yes";
-    out += "\n- what that means: the subtree is paused; reply to the person, but start no work that the pause holds back";
+    out +=
+        "\n- what that means: the subtree is paused; reply to the person, but start no work that the pause holds back";
   }
   if (p.active_tree_hold) {
     const auto& hold = *p.active_tree_hold;
@@ -88,9 +95,11 @@ void append_bullets(std::string& out, const WakePayload& p) {
 
 std::string_view role_sentence(std::string_view role) {
   if (role == "reviewer")
-    return "You are the reviewer of this stage: judge the work, do not redo it. Decide with one of the allowed actions and say why in a comment.";
+    return "You are the reviewer of this stage: judge the work, do not redo it. Decide with one of the allowed actions "
+           "and say why in a comment.";
   if (role == "approver")
-    return "You are the approver of this stage: approve or send it back with one of the allowed actions, and say why in a comment.";
+    return "You are the approver of this stage: approve or send it back with one of the allowed actions, and say why "
+           "in a comment.";
   return "The work came back to you: address what was asked for, then hand it in again.";
 }
 
@@ -110,12 +119,15 @@ void append_stage(std::string& out, const WakeStage& stage) {
 void append_background(std::string& out, const WakePayload& p) {
   if (p.continuation_summary) {
     out.append("\n\nContinuation summary:\n").append(p.continuation_summary->body);
-    if (p.continuation_summary->body_truncated) out += "\n[summary truncated; the whole is the issue document `continuation-summary`]";
+    if (p.continuation_summary->body_truncated)
+      out += "\n[summary truncated; the whole is the issue document `continuation-summary`]";
   }
   if (p.liveness_continuation) {
     const auto& l = *p.liveness_continuation;
     out += "\n\nRun liveness continuation:";
-    if (l.attempt) bullet(out, "attempt", std::to_string(*l.attempt) + (l.max_attempts ? "/" + std::to_string(*l.max_attempts) : ""));
+    if (l.attempt)
+      bullet(out, "attempt",
+             std::to_string(*l.attempt) + (l.max_attempts ? "/" + std::to_string(*l.max_attempts) : ""));
     bullet_if(out, "source run", l.source_run_id);
     bullet_if(out, "liveness state", l.state);
     bullet_if(out, "liveness reason", l.reason);
@@ -155,7 +167,8 @@ std::string wake_prompt(const WakePayload& p, bool resumed) {
   if (p.execution_stage) append_stage(out, *p.execution_stage);
   append_background(out, p);
   if (p.checked_out_by_harness)
-    out += "\n\nThe issue is checked out for this run. Do not call `/checkout` again unless you switch to another issue.";
+    out +=
+        "\n\nThe issue is checked out for this run. Do not call `/checkout` again unless you switch to another issue.";
   append_comments(out, p);
   return out;
 }

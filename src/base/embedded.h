@@ -21,8 +21,9 @@ class EmbeddedFolder {
   const std::vector<EmbeddedFile>& files() const { return files_; }
   /// nullptr if there is no such file.
   const EmbeddedFile* find(std::string_view path) const {
-    const auto at = std::lower_bound(files_.begin(), files_.end(), path,
-                                     [](const EmbeddedFile& file, std::string_view wanted) { return file.path < wanted; });
+    const auto at =
+        std::lower_bound(files_.begin(), files_.end(), path,
+                         [](const EmbeddedFile& file, std::string_view wanted) { return file.path < wanted; });
     return at != files_.end() && at->path == path ? &*at : nullptr;
   }
   /// The names of the folders directly inside, sorted.
@@ -34,6 +35,7 @@ class EmbeddedFolder {
       const auto name = file.path.substr(0, slash);
       if (names.empty() || names.back() != name) names.push_back(name);
     }
+    std::sort(names.begin(), names.end());  // `a-b/` comes before `a/` among the paths
     return names;
   }
 

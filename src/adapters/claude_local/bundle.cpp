@@ -47,8 +47,10 @@ void hash_tree(Sha256& hash, const fs::path& directory, const std::string& prefi
 std::string bundle_key(const std::optional<std::string>& instructions, const std::vector<RuntimeSkill>& skills) {
   Sha256 hash;
   hash.update("paperclip-claude-prompt-bundle:v1\n");
-  if (instructions) hash.update("instructions\n" + *instructions + "\n");
-  else hash.update("instructions:none\n");
+  if (instructions)
+    hash.update("instructions\n" + *instructions + "\n");
+  else
+    hash.update("instructions:none\n");
   for (const auto& skill : skills) {
     hash.update("skill:" + skill.key + ":" + skill.runtime_name + "\n");
     hash_tree(hash, skill.source, "", {});
@@ -79,14 +81,16 @@ Result<void> make_folder(const fs::path& target, Fill fill) {
   std::error_code ignored;
   if (!filled.ok() || error) fs::remove_all(beside, ignored);
   if (!filled.ok()) return filled;
-  if (error && !fs::exists(target, ignored)) return internal_error("Cannot create \"" + target.string() + "\": " + error.message());
+  if (error && !fs::exists(target, ignored))
+    return internal_error("Cannot create \"" + target.string() + "\": " + error.message());
   return success();
 }
 
 }  // namespace
 
 Result<PromptBundle> make_prompt_bundle(const fs::path& instance_root, const CompanyId& company,
-                                        const std::optional<Instructions>& instructions, const std::vector<RuntimeSkill>& skills) {
+                                        const std::optional<Instructions>& instructions,
+                                        const std::vector<RuntimeSkill>& skills) {
   std::vector<RuntimeSkill> sorted = skills;
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.runtime_name < b.runtime_name; });
   std::optional<std::string> text;
@@ -102,15 +106,19 @@ Result<PromptBundle> make_prompt_bundle(const fs::path& instance_root, const Com
     for (const auto& skill : sorted) {
       const fs::path link = folder / ".claude" / "skills" / skill.runtime_name;
       fs::create_directory_symlink(skill.source, link, error);
-      if (error) return internal_error("Cannot link skill \"" + skill.key + "\" into \"" + link.string() + "\": " + error.message());
+      if (error)
+        return internal_error("Cannot link skill \"" + skill.key + "\" into \"" + link.string() +
+                              "\": " + error.message());
     }
     return text ? write_file(folder / PromptBundle::instructions_file, *text + "\n") : success();
   }));
   return bundle;
 }
 
-Result<std::optional<fs::path>> make_config_seed(const fs::path& instance_root, const CompanyId& company, const fs::path& config_directory) {
-  static constexpr std::array names = {".credentials.json", "credentials.json", "settings.json", "settings.local.json", "CLAUDE.md"};
+Result<std::optional<fs::path>> make_config_seed(const fs::path& instance_root, const CompanyId& company,
+                                                 const fs::path& config_directory) {
+  static constexpr std::array names = {".credentials.json", "credentials.json", "settings.json", "settings.local.json",
+                                       "CLAUDE.md"};
   std::vector<std::pair<std::string, std::string>> found;
   Sha256 hash;
   for (auto name : names) {
@@ -121,7 +129,8 @@ Result<std::optional<fs::path>> make_config_seed(const fs::path& instance_root, 
     found.emplace_back(name, std::move(*content));
   }
   if (found.empty()) return std::optional<fs::path>();
-  const fs::path target = instance_root / "companies" / company.str() / "claude-config-seed" / hash.finish_hex().substr(0, 16);
+  const fs::path target =
+      instance_root / "companies" / company.str() / "claude-config-seed" / hash.finish_hex().substr(0, 16);
   TRY(make_folder(target, [&](const fs::path& folder) -> Result<void> {
     for (const auto& [name, content] : found) {
       TRY(write_file(folder / name, content));

@@ -29,7 +29,8 @@ Result<PromptBundle> make_prompt_bundle(const std::filesystem::path& instance_ro
 
 /// A copy of the login and settings files in `config_directory`, for a sandbox that has none of its own; nullopt when
 /// there are none. Kept at `<instance>/companies/<company>/claude-config-seed/<hash>`, readable by the server alone.
-Result<std::optional<std::filesystem::path>> make_config_seed(const std::filesystem::path& instance_root, const CompanyId& company,
+Result<std::optional<std::filesystem::path>> make_config_seed(const std::filesystem::path& instance_root,
+                                                              const CompanyId& company,
                                                               const std::filesystem::path& config_directory);
 
 }  // namespace paperclip::adapters

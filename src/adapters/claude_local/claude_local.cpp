@@ -49,9 +49,11 @@ class ClaudeOutput final : public OutputParser {
     result.billing = facts_.billing;
     result.billing.cost_usd = cost;
     result.billing.model = model.empty() ? facts_.configured_model : model;
-    if (!facts_.resumed_session.empty() && !exit.timed_out && !result.error_message.empty() && is_unknown_claude_session(transcript)) {
+    if (!facts_.resumed_session.empty() && !exit.timed_out && !result.error_message.empty() &&
+        is_unknown_claude_session(transcript)) {
       result.session_unknown = true;
-      result.retry_note = "[paperclip] Claude resume session \"" + facts_.resumed_session + "\" is unavailable; retrying with a fresh session.";
+      result.retry_note = "[paperclip] Claude resume session \"" + facts_.resumed_session +
+                          "\" is unavailable; retrying with a fresh session.";
       result.clear_session = true;
       return result;
     }
@@ -89,7 +91,9 @@ Result<std::vector<RuntimeSkill>> skills_of(const RunContext& run) {
       available.push_back({skill.key, skill.name, skill.directory.string(), true, std::nullopt});
   }
   const auto desired = desired_skills(run.config, available);
-  std::erase_if(available, [&](const auto& skill) { return std::find(desired.begin(), desired.end(), skill.key) == desired.end(); });
+  std::erase_if(available, [&](const auto& skill) {
+    return std::find(desired.begin(), desired.end(), skill.key) == desired.end();
+  });
   return available;
 }
 
@@ -101,7 +105,8 @@ struct Layout {
 };
 
 fs::path host_config_directory(const HostEnvironment& host) {
-  if (const auto configured = trim(os::value_in(host, "CLAUDE_CONFIG_DIR")); !configured.empty()) return fs::path(configured);
+  if (const auto configured = trim(os::value_in(host, "CLAUDE_CONFIG_DIR")); !configured.empty())
+    return fs::path(configured);
   return fs::path(os::value_in(host, "HOME")) / ".claude";
 }
 
@@ -120,7 +125,8 @@ Result<Layout> lay_out(const RunContext& run, const PromptBundle& bundle) {
         layout.assets.push_back({"config", *seed, layout.config_directory, true});
     }
   }
-  if (bundle.has_instructions) layout.instructions_file = layout.bundle_directory + "/" + std::string(PromptBundle::instructions_file);
+  if (bundle.has_instructions)
+    layout.instructions_file = layout.bundle_directory + "/" + std::string(PromptBundle::instructions_file);
   return layout;
 }
 
@@ -131,7 +137,8 @@ std::string resume_refusal(const json::object& saved, const std::string& key, co
 }
 
 // Reads like this machine's command; in a remote place the runner finds out.
-Result<std::string> resolve(const RunContext& run, const std::string& command, const std::string& cwd, std::string_view path) {
+Result<std::string> resolve(const RunContext& run, const std::string& command, const std::string& cwd,
+                            std::string_view path) {
   if (run.place.is_remote()) return command;
   TRY(check_run_directory(cwd));
   return os::resolve_command(command, cwd, path);
@@ -146,15 +153,17 @@ Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
   prepared.cwd = directory.path;
   prepared.timeout = seconds_setting(run.config, "timeoutSec", 0);
   prepared.grace = seconds_setting(run.config, "graceSec", 20);
-  prepared.terminal_result_grace =
-      std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(config_number(run.config, "terminalResultCleanupGraceMs", 5000), 0.0, 3600000.0)));
+  prepared.terminal_result_grace = std::chrono::milliseconds(static_cast<std::int64_t>(
+      std::clamp(config_number(run.config, "terminalResultCleanupGraceMs", 5000), 0.0, 3600000.0)));
 
   const auto instructions = read_instructions(run.config, instructions_path_key(), directory.path, prepared.log_notes);
-  const PromptBundle bundle = TRY(make_prompt_bundle(run.instance_root, run.agent.company_id, instructions, TRY(skills_of(run))));
+  const PromptBundle bundle =
+      TRY(make_prompt_bundle(run.instance_root, run.agent.company_id, instructions, TRY(skills_of(run))));
   Layout layout = TRY(lay_out(run, bundle));
   prepared.assets = std::move(layout.assets);
 
-  os::Environment ours = run_environment(run, {.hide_workspace_cwd = directory.configured, .workspace_details = true, .runtime_services = true});
+  os::Environment ours = run_environment(
+      run, {.hide_workspace_cwd = directory.configured, .workspace_details = true, .runtime_services = true});
   if (!layout.config_directory.empty()) ours.emplace_back("CLAUDE_CONFIG_DIR", layout.config_directory);
   // Claude refuses to skip permissions as root unless it is told that it runs in a sandbox, which here is the truth.
   if (run.place.kind == PlaceKind::sandbox) ours.emplace_back("IS_SANDBOX", "1");
@@ -162,21 +171,27 @@ Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
   ChildEnvironment environment = claude_base_environment(run);
   lay_over(environment, ours);
 
-  const ResumeDecision resume = decide_resume(run, "Claude", directory.path, [&](const json::object& saved) { return resume_refusal(saved, bundle.key, directory.path); });
+  const ResumeDecision resume = decide_resume(run, "Claude", directory.path, [&](const json::object& saved) {
+    return resume_refusal(saved, bundle.key, directory.path);
+  });
   if (!resume.log_note.empty()) prepared.log_notes.push_back(resume.log_note);
   const bool resumed = !resume.session_id.empty();
 
   const std::string resolved = TRY(resolve(run, command, directory.path, environment.value("PATH")));
-  prepared.argv = claude_arguments(run.config, uses_bedrock(environment.variables()), {resume.session_id, layout.instructions_file, layout.bundle_directory});
+  prepared.argv = claude_arguments(run.config, uses_bedrock(environment.variables()),
+                                   {resume.session_id, layout.instructions_file, layout.bundle_directory});
   prepared.argv.insert(prepared.argv.begin(), command);
 
   const PromptParts parts = prompt_parts(run, resumed);
-  prepared.stdin_text = join_sections({parts.bootstrap, parts.wake, parts.session_handoff, parts.task, parts.heartbeat});
+  prepared.stdin_text =
+      join_sections({parts.bootstrap, parts.wake, parts.session_handoff, parts.task, parts.heartbeat});
 
   json::array notes;
   if (instructions && !resumed)
-    notes.emplace_back("Agent instructions from " + instructions->path + " are passed with --append-system-prompt-file.");
-  if (instructions && resumed) notes.emplace_back("The resumed session already holds the agent instructions; they are not passed again.");
+    notes.emplace_back("Agent instructions from " + instructions->path +
+                       " are passed with --append-system-prompt-file.");
+  if (instructions && resumed)
+    notes.emplace_back("The resumed session already holds the agent instructions; they are not passed again.");
   prepared.invocation = {
       {"adapterType", type()},
       {"command", resolved},
@@ -188,8 +203,12 @@ Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
       {"promptMetrics", prompt_metrics(parts, *prepared.stdin_text, instructions ? instructions->text : "")},
       {"context", run.context}};
 
-  ClaudeOutput::Facts facts{prepared.timeout, claude_billing(environment.variables()), config_text(run.config, "model"), resume.session_id,
-                            run.retry_with_fresh_session, saved_session_params(run, "", directory.path)};
+  ClaudeOutput::Facts facts{prepared.timeout,
+                            claude_billing(environment.variables()),
+                            config_text(run.config, "model"),
+                            resume.session_id,
+                            run.retry_with_fresh_session,
+                            saved_session_params(run, "", directory.path)};
   prepared.environment = std::move(environment).variables();
   facts.session_params["promptBundleKey"] = bundle.key;
   prepared.parser = std::make_unique<ClaudeOutput>(std::move(facts));
@@ -219,7 +238,9 @@ std::vector<ModelProfile> ClaudeLocalAdapter::model_profiles() const {
            JsonObject{{{"model", "claude-sonnet-4-6"}, {"effort", "low"}}}}};
 }
 
-SkillSnapshot ClaudeLocalAdapter::skills(const json::object& config) const { return ephemeral_skill_snapshot(type(), config); }
+SkillSnapshot ClaudeLocalAdapter::skills(const json::object& config) const {
+  return ephemeral_skill_snapshot(type(), config);
+}
 
 std::string ClaudeLocalAdapter::documentation() const {
   return R"(# claude_local

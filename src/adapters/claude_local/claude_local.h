@@ -9,7 +9,10 @@ class ClaudeLocalAdapter final : public Adapter {
  public:
   std::string_view type() const override { return "claude_local"; }
   Capabilities capabilities() const override {
-    return {.supports_instructions_bundle = true, .supports_skills = true, .supports_local_agent_jwt = true, .supports_model_profiles = true};
+    return {.supports_instructions_bundle = true,
+            .supports_skills = true,
+            .supports_local_agent_jwt = true,
+            .supports_model_profiles = true};
   }
   bool runs_remotely() const override { return true; }
   /// Enabled, but never rotated for its size: the tool compacts its own context.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "adapters/config.h"
 #include "adapters/cli.h"
+#include "adapters/config.h"
 #include "adapters/text_signs.h"
 #include "base/text.h"
 
@@ -15,16 +15,37 @@ namespace {
 using Pattern = std::string_view;
 
 constexpr std::array<Pattern, 11> auth_signs = {
-    "not logged in", "please log in", "please run claude login", "please run `claude login", "please run /login", "login required",
-    "requires login", "unauthorized", "authentication required", "invalid api key", "invalid x-api-key"};
+    "not logged in",           "please log in",   "please run claude login", "please run `claude login",
+    "please run /login",       "login required",  "requires login",          "unauthorized",
+    "authentication required", "invalid api key", "invalid x-api-key"};
 
-constexpr std::array<Pattern, 24> transient_signs = {
-    "rate~limit", "rate_limit_error", "too many requests", "#429#", "overloaded", "service unavailable", "#503#", "#529#",
-    "high demand", "try again later", "temporarily unavailable", "throttled", "throttling", "servicequotaexceededexception",
-    "out of extra usage", "extra usage#", "5~hour limit reached", "weekly limit reached", "usage limit reached", "usage cap reached",
-    "hit your limit", "hit your usage limit", "limit will reset", "session limit reached"};
+constexpr std::array<Pattern, 24> transient_signs = {"rate~limit",
+                                                     "rate_limit_error",
+                                                     "too many requests",
+                                                     "#429#",
+                                                     "overloaded",
+                                                     "service unavailable",
+                                                     "#503#",
+                                                     "#529#",
+                                                     "high demand",
+                                                     "try again later",
+                                                     "temporarily unavailable",
+                                                     "throttled",
+                                                     "throttling",
+                                                     "servicequotaexceededexception",
+                                                     "out of extra usage",
+                                                     "extra usage#",
+                                                     "5~hour limit reached",
+                                                     "weekly limit reached",
+                                                     "usage limit reached",
+                                                     "usage cap reached",
+                                                     "hit your limit",
+                                                     "hit your usage limit",
+                                                     "limit will reset",
+                                                     "session limit reached"};
 
-constexpr std::array<Pattern, 3> unknown_session_signs = {"no conversation found with session id", "unknown session", "session * not found"};
+constexpr std::array<Pattern, 3> unknown_session_signs = {"no conversation found with session id", "unknown session",
+                                                          "session * not found"};
 
 constexpr std::array max_turn_words = {"max_turns", "max_turns_exhausted", "turn_limit", "turn_limit_exhausted"};
 
@@ -34,8 +55,10 @@ std::string error_list(const json::object& result) {
   if (errors == nullptr || !errors->is_array()) return out;
   for (const auto& error : errors->get_array()) {
     std::string text;
-    if (error.is_string()) text = std::string(error.get_string());
-    else text = string_at(error, "message").value_or(string_at(error, "error").value_or(""));
+    if (error.is_string())
+      text = std::string(error.get_string());
+    else
+      text = string_at(error, "message").value_or(string_at(error, "error").value_or(""));
     if (!text.empty()) (out += out.empty() ? "" : "\n") += text;
   }
   return out;
@@ -67,7 +90,8 @@ int api_status(const ClaudeTranscript& t) {
 }
 
 bool needs_login(const ClaudeEvidence& e, std::string_view said) {
-  return e.transcript.assistant_error == "authentication_failed" || api_status(e.transcript) == 401 || mentions(said, auth_signs);
+  return e.transcript.assistant_error == "authentication_failed" || api_status(e.transcript) == 401 ||
+         mentions(said, auth_signs);
 }
 
 bool is_transient(const ClaudeEvidence& e, std::string_view said) {
@@ -127,7 +151,8 @@ Usage usage_of(const json::object& result) {
 
 bool is_unknown_claude_session(const ClaudeTranscript& transcript) {
   if (!transcript.result) return false;
-  return mentions(config_text(*transcript.result, "result") + "\n" + error_list(*transcript.result), unknown_session_signs);
+  return mentions(config_text(*transcript.result, "result") + "\n" + error_list(*transcript.result),
+                  unknown_session_signs);
 }
 
 AdapterResult judge_claude_run(const ClaudeEvidence& e) {

@@ -14,8 +14,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::array limit_phrases = {"usage limit reached", "hour limit reached", "weekly limit reached", "usage cap reached", "out of extra usage",
-                                      "extra usage",         "session limit reached", "hit your limit",    "hit your usage limit"};
+constexpr std::array limit_phrases = {"usage limit reached",   "hour limit reached", "weekly limit reached",
+                                      "usage cap reached",     "out of extra usage", "extra usage",
+                                      "session limit reached", "hit your limit",     "hit your usage limit"};
 
 void skip_spaces(std::string_view& text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t' || text.front() == '\n')) text.remove_prefix(1);
@@ -56,7 +57,8 @@ const date::time_zone* zone_of(std::string_view text) {
   skip_spaces(text);
   std::string name;
   if (text.starts_with('('))
-    if (const auto end = text.find(')'); end != std::string_view::npos) name = std::string(trim(text.substr(1, end - 1)));
+    if (const auto end = text.find(')'); end != std::string_view::npos)
+      name = std::string(trim(text.substr(1, end - 1)));
   if (equals_ignoring_case(name, "utc") || equals_ignoring_case(name, "gmt")) name = "Etc/UTC";
   try {
     if (!name.empty()) return date::locate_zone(name);

@@ -15,9 +15,10 @@ struct ClaudeTranscript {
   std::string session_id;
   std::string model;
   std::string assistant_text;  // the texts of all messages, a blank line between them
-  std::string assistant_error;  // `error` of the last message the tool made up itself: authentication_failed, rate_limit, …
+  std::string
+      assistant_error;  // `error` of the last message the tool made up itself: authentication_failed, rate_limit, …
   std::optional<json::object> result;  // the last result event
-  std::string other_lines;  // stdout lines that are no events, the last 64 KiB
+  std::string other_lines;             // stdout lines that are no events, the last 64 KiB
 };
 
 /// Collects a transcript line by line.

@@ -32,9 +32,11 @@ Result<HttpCall> HttpAdapter::prepare_call(const RunContext& run) const {
   HttpCall call;
   call.url = config_text(run.config, "url");
   if (call.url.empty()) return unprocessable("HTTP adapter missing url");
-  if (url_fault(call.url) != UrlFault::none) return unprocessable("HTTP adapter url is not an http(s) address: \"" + call.url + "\"");
+  if (url_fault(call.url) != UrlFault::none)
+    return unprocessable("HTTP adapter url is not an http(s) address: \"" + call.url + "\"");
   call.method = config_text(run.config, "method", "POST");
-  call.timeout = std::chrono::milliseconds(std::llround(std::clamp(config_number(run.config, "timeoutMs"), 0.0, 604800000.0)));
+  call.timeout =
+      std::chrono::milliseconds(std::llround(std::clamp(config_number(run.config, "timeoutMs"), 0.0, 604800000.0)));
 
   call.headers = {{"content-type", "application/json"}};
   for (const auto& item : config_object(run.config, "headers")) {
@@ -42,9 +44,12 @@ Result<HttpCall> HttpAdapter::prepare_call(const RunContext& run) const {
     const std::string name(item.key());
     const std::string value(item.value().get_string());
     if (value.find_first_of("\r\n") != std::string::npos || name.find_first_of("\r\n: ") != std::string::npos) continue;
-    const auto same = std::find_if(call.headers.begin(), call.headers.end(), [&](const auto& header) { return equals_ignoring_case(header.first, name); });
-    if (same != call.headers.end()) same->second = value;
-    else call.headers.emplace_back(name, value);
+    const auto same = std::find_if(call.headers.begin(), call.headers.end(),
+                                   [&](const auto& header) { return equals_ignoring_case(header.first, name); });
+    if (same != call.headers.end())
+      same->second = value;
+    else
+      call.headers.emplace_back(name, value);
   }
 
   json::object body = config_object(run.config, "payloadTemplate");
@@ -77,24 +82,36 @@ AdapterResult HttpAdapter::finish_call(const HttpCall& call, const HttpOutcome& 
 std::vector<Check> HttpAdapter::test(const SelfTest& test) const {
   const std::string url = config_text(test.config, "url");
   if (url.empty())
-    return {{"http_url_missing", CheckLevel::error, "No url is configured", {}, "Set adapterConfig.url to the address of your worker."}};
+    return {{"http_url_missing",
+             CheckLevel::error,
+             "No url is configured",
+             {},
+             "Set adapterConfig.url to the address of your worker."}};
   std::vector<Check> checks;
   switch (url_fault(url)) {
-    case UrlFault::invalid: checks.push_back({"http_url_invalid", CheckLevel::error, "Not an absolute URL: " + url}); break;
-    case UrlFault::protocol: checks.push_back({"http_url_protocol_invalid", CheckLevel::error, "Only http and https are spoken: " + url}); break;
+    case UrlFault::invalid:
+      checks.push_back({"http_url_invalid", CheckLevel::error, "Not an absolute URL: " + url});
+      break;
+    case UrlFault::protocol:
+      checks.push_back({"http_url_protocol_invalid", CheckLevel::error, "Only http and https are spoken: " + url});
+      break;
     case UrlFault::none: checks.push_back({"http_url_valid", CheckLevel::info, "Configured address: " + url}); break;
   }
-  checks.push_back({"http_method_configured", CheckLevel::info, "Configured method: " + config_text(test.config, "method", "POST")});
+  checks.push_back(
+      {"http_method_configured", CheckLevel::info, "Configured method: " + config_text(test.config, "method", "POST")});
   if (checks.front().level == CheckLevel::error || !test.head) return checks;
 
   const auto status = test.head(url);
   if (!status.ok()) {
-    checks.push_back({"http_endpoint_probe_failed", CheckLevel::warn, "The address did not answer", Omit<std::string>(check_detail(status.error().message)),
+    checks.push_back({"http_endpoint_probe_failed", CheckLevel::warn, "The address did not answer",
+                      Omit<std::string>(check_detail(status.error().message)),
                       "Fine if the worker starts later; otherwise check the address and the network."});
   } else if ((*status >= 200 && *status <= 299) || *status == 405 || *status == 501) {
-    checks.push_back({"http_endpoint_probe_ok", CheckLevel::info, "The address answered with status " + std::to_string(*status)});
+    checks.push_back(
+        {"http_endpoint_probe_ok", CheckLevel::info, "The address answered with status " + std::to_string(*status)});
   } else {
-    checks.push_back({"http_endpoint_probe_unexpected_status", CheckLevel::warn, "The address answered with status " + std::to_string(*status)});
+    checks.push_back({"http_endpoint_probe_unexpected_status", CheckLevel::warn,
+                      "The address answered with status " + std::to_string(*status)});
   }
   return checks;
 }

@@ -14,7 +14,9 @@ class ProcessOutput final : public OutputParser {
  public:
   explicit ProcessOutput(std::chrono::milliseconds timeout) : timeout_(timeout) {}
 
-  void feed(OutputStream stream, std::string_view bytes) override { (stream == OutputStream::out ? out_ : err_).feed(bytes); }
+  void feed(OutputStream stream, std::string_view bytes) override {
+    (stream == OutputStream::out ? out_ : err_).feed(bytes);
+  }
 
   AdapterResult finish(const Exit& exit, Timestamp) override {
     AdapterResult result;
@@ -33,7 +35,8 @@ class ProcessOutput final : public OutputParser {
     result.result = json::value{{"stdout", out_.text()}, {"stderr", err_.text()}};
     if (exit.code.value_or(0) != 0) result.error_message = "Process exited with code " + std::to_string(*exit.code);
     // Ours: a process that something killed has not succeeded.
-    else if (!exit.code && !exit.signal.empty()) result.error_message = "Process was ended by signal " + exit.signal;
+    else if (!exit.code && !exit.signal.empty())
+      result.error_message = "Process was ended by signal " + exit.signal;
     return result;
   }
 
@@ -82,7 +85,11 @@ std::vector<Check> ProcessAdapter::test(const SelfTest& test) const {
   std::vector<Check> checks;
   const std::string command = config_text(test.config, "command");
   if (command.empty()) {
-    checks.push_back({"process_command_missing", CheckLevel::error, "No command is configured", {}, "Set adapterConfig.command to a program and its arguments to adapterConfig.args."});
+    checks.push_back({"process_command_missing",
+                      CheckLevel::error,
+                      "No command is configured",
+                      {},
+                      "Set adapterConfig.command to a program and its arguments to adapterConfig.args."});
   } else {
     checks.push_back({"process_command_present", CheckLevel::info, "Configured command: " + command});
   }
