@@ -50,7 +50,11 @@ void Client::flush() {
   while (done < out_.size()) {
     const ssize_t sent = ::send(socket_.get(), out_.data() + done, out_.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno != EAGAIN) return close();
+    if (sent < 0 && errno != EAGAIN) {
+      // Nobody listens, but what was said before is still to be read; its end closes us.
+      deaf_ = true;
+      done = out_.size();
+    }
     if (sent <= 0) break;
     done += static_cast<std::size_t>(sent);
   }
@@ -60,7 +64,7 @@ void Client::flush() {
 
 void Client::send(const OutputLog& log) {
   flush();
-  while (!gone() && out_.empty() && may_send_output(log)) {
+  while (out_.empty() && may_send_output(log)) {
     constexpr std::size_t offset_bytes = sizeof(std::uint64_t);
     out_.resize(frame_header_bytes);
     ByteWriter(out_).number(sent_);

@@ -28,9 +28,9 @@ class Client {
   /// Sends what the socket and the window take.
   void send(const OutputLog& log);
   /// More could be sent, were the socket ready.
-  bool wants_to_send(const OutputLog& log) const { return !gone() && (!out_.empty() || may_send_output(log)); }
+  bool wants_to_send(const OutputLog& log) const { return !gone() && !deaf_ && (!out_.empty() || may_send_output(log)); }
   /// Everything in the log was sent, or nothing was asked for.
-  bool caught_up(const OutputLog& log) const { return !attached_ || sent_ >= log.size(); }
+  bool caught_up(const OutputLog& log) const { return !attached_ || deaf_ || sent_ >= log.size(); }
 
   bool attached() const { return attached_; }
   std::uint64_t acknowledged() const { return acknowledged_; }
@@ -40,7 +40,7 @@ class Client {
 
  private:
   bool may_send_output(const OutputLog& log) const {
-    return attached_ && sent_ < log.size() && sent_ < acknowledged_ + window_;
+    return attached_ && !deaf_ && sent_ < log.size() && sent_ < acknowledged_ + window_;
   }
   bool handle_output_frame(const Frame& frame);
   void flush();
@@ -48,6 +48,7 @@ class Client {
   Descriptor socket_;
   std::string in_;
   std::string out_;
+  bool deaf_ = false;  // the peer takes no more
   bool attached_ = false;
   std::uint64_t sent_ = 0;
   std::uint64_t acknowledged_ = 0;

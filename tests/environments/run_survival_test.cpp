@@ -208,26 +208,53 @@ TEST_P(RunSurvivalTest, A_torn_tail_of_the_log_is_recognised) {
   }
 }
 
-// The server dies before it has said what to start.
-TEST_P(RunSurvivalTest, A_runner_without_command_gives_up) {
-  const auto directory = root_.path() / "runs" / run_.view();
-  os::Environment none;
+/// Starts a runner as a server does, says `bytes` and is gone. Returns once the runner has ended.
+std::optional<ExitStatus> say_and_vanish(const std::filesystem::path& directory, const std::string& boundary,
+                                         const std::string& bytes) {
   std::filesystem::create_directories(directory);
   const os::Descriptor opened = *os::open_directory(directory);
   int ends[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return std::nullopt;
+  EXPECT_EQ(::send(ends[0], bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  ::close(ends[0]);
   os::SpawnRequest request;
   request.executable = program("paperclip-runner");
-  request.argv = {"paperclip-runner", "run", "--boundary=" + boundary_, directory.string()};
-  request.descriptors = {{ends[1], 0}, {opened.get(), 3}};
+  request.argv = {"paperclip-runner", "run", "--boundary=" + boundary, directory.string()};
+  request.descriptors = {{ends[1], 0}, {opened.get(), runner::inherited_directory}};
   const pid_t guardian = *os::spawn(request);
   ::close(ends[1]);
-  ASSERT_EQ(::send(ends[0], "\x04\0\0\0\1\0\0\0", 8, 0), 8);  // the beginning of a frame
-  ::close(ends[0]);
   ::waitpid(guardian, nullptr, 0);
-  const auto status = read_exit(directory);
+  return read_exit(directory);
+}
+
+// The server dies before it has said what to start.
+TEST_P(RunSurvivalTest, A_runner_without_command_gives_up) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto status = say_and_vanish(run_directory(), boundary_, std::string("\x04\0\0\0\1\0\0\0", 8));
   ASSERT_TRUE(status);
   EXPECT_EQ(status->lost_reason, "no_command");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
+}
+
+// The server dies right after it has said what to start: the run takes place.
+TEST_P(RunSurvivalTest, A_command_counts_once_it_was_sent) {
+  const std::string prompt(100'000, 'x');
+  runner::StartMessage message;
+  message.run_id = run_.view();
+  message.argv = {"/bin/sh", "-c", "wc -c; exit 3"};
+  message.cwd = "/";
+  message.environment = {"PATH=/usr/bin:/bin"};
+  message.stdin_text = prompt;
+  std::string bytes;
+  runner::append_hello(bytes);
+  runner::append_message(bytes, runner::FrameType::start, runner::encode(message));
+  const auto status = say_and_vanish(run_directory(), boundary_, bytes);
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->exit_code, 3);
+  auto recorder = std::make_shared<Recorder>();
+  ASSERT_TRUE(runner_->reattach(run_, 0, recorder));
+  recorder->wait_exit();
+  EXPECT_EQ(recorder->out(), "100000\n");
 }
 
 }  // namespace
