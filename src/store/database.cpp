@@ -1,5 +1,6 @@
 #include "store/database.h"
 
+#include "store/backup.h"
 #include "store/session_pool.h"
 #include "store/write_path.h"
 
@@ -7,8 +8,8 @@ namespace paperclip::store {
 
 namespace {
 
-constexpr int writer_cache_kib = 8000;  // grows only as far as it is used
-constexpr int reader_cache_kib = 2000;
+constexpr int writer_cache_kib = 4000;  // grows only as far as it is used
+constexpr int reader_cache_kib = 1000;
 
 /// Brings the schema up to date on the session that will write.
 Result<void> bring_up_to_date(Session& session, const OpenOptions& options) {
@@ -91,6 +92,12 @@ Database::ReadLease::~ReadLease() { database_.parts_->readers->give(std::move(se
 
 void Database::subscribe(std::function<void(const Event&)> receive) { parts_->delivery->subscribe(std::move(receive)); }
 bool Database::wait_delivered(std::chrono::milliseconds limit) { return parts_->delivery->wait_delivered(limit); }
+
+Result<void> Database::backup_to(const std::filesystem::path& file) {
+  const auto* source = std::get_if<SqliteFile>(&parts_->options.where);
+  if (!source) return unprocessable("this database is on PostgreSQL: back it up with pg_dump");
+  return copy_sqlite(source->path, file);
+}
 
 Engine Database::engine() const { return parts_->engine; }
 const std::string& Database::origin() const { return parts_->origin; }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -96,6 +97,10 @@ class Database {
   void subscribe(std::function<void(const Event&)> receive);
   /// Waits until everything committed so far has been delivered; false if that takes longer than `limit`.
   bool wait_delivered(std::chrono::milliseconds limit);
+
+  /// Writes a compact, consistent copy to a new file of mode 0600, while others read and write; on the disk when it
+  /// returns. SQLite only; on PostgreSQL `unprocessable`, that is pg_dump's work. `conflict` if the file exists.
+  Result<void> backup_to(const std::filesystem::path& file);
 
   Engine engine() const;
   /// Names this opening of the database, in the events that it emits.

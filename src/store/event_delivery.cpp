@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -80,8 +79,8 @@ FollowedDelivery::FollowedDelivery(Open open) : open_(std::move(open)) {
   auto session = listen();
   Reader reader(*session, {});
   last_ = last_event(reader);
-  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_ < 0) throw StoreError(ErrorKind::unavailable, "no file descriptor left for the event follower");
+  wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_) throw StoreError(ErrorKind::unavailable, "no file descriptor left for the event follower");
   thread_ = std::thread([this, held = std::move(session)]() mutable { loop(std::move(held)); });
 }
 
@@ -91,9 +90,8 @@ FollowedDelivery::~FollowedDelivery() {
     stopping_ = true;
   }
   changed_.notify_all();
-  eventfd_write(wake_, 1);
+  eventfd_write(wake_.get(), 1);
   thread_.join();
-  close(wake_);
 }
 
 bool FollowedDelivery::wait_delivered(std::chrono::milliseconds limit) {
@@ -138,7 +136,7 @@ bool FollowedDelivery::follow(Session& session) {
       if (stopping_) return false;
     }
     if (session.take_notifications()) return true;
-    pollfd waits[] = {{session.socket(), POLLIN, 0}, {wake_, POLLIN, 0}};
+    pollfd waits[] = {{session.socket(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
     poll(waits, 2, -1);
   }
 }

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "os/descriptor.h"
 #include "store/event.h"
 #include "store/session.h"
 
@@ -79,7 +80,7 @@ class FollowedDelivery : public EventDelivery {
   std::condition_variable changed_;
   std::int64_t last_ = 0;
   bool stopping_ = false;
-  int wake_ = -1;  // eventfd: stop
+  os::Descriptor wake_;  // eventfd: stop
   std::thread thread_;
 };
 

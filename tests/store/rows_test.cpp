@@ -15,7 +15,6 @@ struct Named {
 };
 BOOST_DESCRIBE_STRUCT(Named, (), (id, name))
 
-
 struct Everything : Named {
   bool flag = false;
   int small = 0;
