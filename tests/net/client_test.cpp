@@ -198,7 +198,7 @@ TEST_F(Client, Does_not_reach_private_addresses_when_told_so) {
   // Nor over a connection that an earlier, unrestricted request has left open.
   EXPECT_TRUE(client_.send_blocking({.url = url("/echo")}).ok());
   for (const std::string& target : {url("/echo"), "http://localhost:" + std::to_string(server_->port()) + "/",
-                                   std::string("http://0x7f000001/"), std::string("http://[::ffff:127.0.0.1]/")}) {
+                                    std::string("http://0x7f000001/"), std::string("http://[::ffff:127.0.0.1]/")}) {
     const auto refused = client_.send_blocking({.url = target, .public_addresses_only = true});
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().kind, ErrorKind::forbidden) << target << ": " << refused.error().message;
