@@ -13,7 +13,7 @@
 ///       runner.pid    who runs it, JSON: pid and start time of guardian and runner, pid and group of the agent
 ///       output.log    append only: one record after another, see below
 ///       control.sock  where a server attaches (frames.h); bound relative to the directory, any path length works
-///       exit.json     how it ended; written as exit.json.new, synced, renamed. Its presence means: ended
+///       exit.json     how it ended; written beside, renamed, later synced. Its presence means: ended
 ///
 /// As long as guardian or runner lives, an exclusive flock on the directory itself is held. The kernel drops it, so
 /// "locked" means alive and "not locked, no exit.json" means lost; pids are never compared to find that out.

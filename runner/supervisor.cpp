@@ -45,6 +45,8 @@ int Supervisor::run() {
     close_with_report();
   }
   while (phase_ != Phase::closing || (monotonic_ms() < close_at_ && !clients_.empty())) wait_once();
+  clients_.clear();
+  sync_files();
   return report_text_.empty() ? 1 : 0;
 }
 

@@ -68,6 +68,7 @@ class Supervisor {
   void stop(std::int64_t grace_ms);
   void finish();
   void close_with_report();
+  void sync_files();
   void give_up_start();
 
   Surroundings surroundings_;

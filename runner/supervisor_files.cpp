@@ -1,5 +1,8 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runner/json.h"
@@ -55,18 +58,28 @@ void Supervisor::write_pid_file() {
 
 /// Writes exit.json and goes on to `closing`. A full disk gets some time to recover: without the file the run is lost.
 void Supervisor::close_with_report() {
-  constexpr std::int64_t patience_ms = 10'000;
+  constexpr std::int64_t patience_ms = 10'000, closing_ms = 2'000;
   phase_ = Phase::closing;
   report_.output_bytes = log_.size();
   report_.ended_ms = wall_ms();
   report_text_ = to_json(report_);
   const std::int64_t give_up_at = monotonic_ms() + patience_ms;
-  while (!write_file_in(surroundings_.directory, file::exit, report_text_, Durability::synced) && errno == ENOSPC &&
+  while (!write_file_in(surroundings_.directory, file::exit, report_text_, Durability::none) && errno == ENOSPC &&
          monotonic_ms() < give_up_at)
     poll(nullptr, 0, 200);
   listener_.reset();
-  constexpr std::int64_t closing_ms = 2'000;
   close_at_ = monotonic_ms() + closing_ms;
+}
+
+/// Brings what the run leaves to the disk, after everybody was told: the disk may take its time, an exit is news. A
+/// server that has recorded the exit and forgotten the run meanwhile needs it no more.
+void Supervisor::sync_files() {
+  const Descriptor exit_file(openat(surroundings_.directory, file::exit, O_RDONLY | O_CLOEXEC));
+  struct stat there {};
+  if (!exit_file || fstat(exit_file.get(), &there) != 0 || there.st_nlink == 0) return;
+  log_.sync();
+  fsync(exit_file.get());
+  fsync(surroundings_.directory);
 }
 
 }  // namespace paperclip::runner
