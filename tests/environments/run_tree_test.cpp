@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "run_fixture.h"
 
 namespace paperclip::environments {
@@ -96,55 +98,95 @@ TEST_P(RunTreeTest, A_stopped_agent_can_be_cancelled) {
   EXPECT_EQ(recorder->wait_exit().signal, "SIGTERM");
 }
 
-// The same bomb for an ordinary user, who has no namespaces.
-class OrdinaryUserTest : public RunFixture {
+// The same for callers with fewer powers than we have; a follower under another user or in a container of sorts.
+class OtherCallerTest : public RunFixture {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root to become someone else";
     ASSERT_EQ(::chmod(root_.path().c_str(), 0755), 0);
     for (const char* name : {"runs", "output"}) {
       std::filesystem::create_directory(root_.path() / name);
-      ASSERT_EQ(::chown((root_.path() / name).c_str(), 65534, 65534), 0);
+      ASSERT_EQ(::chmod((root_.path() / name).c_str(), 01777), 0);
     }
-    const auto seen = as_nobody({"test", "-x", program("run_follower").string()});
-    if (!seen.ok()) GTEST_SKIP() << "the build directory is closed to other users";
+    if (!call({"test", "-x", program("run_follower").string()}, as_nobody).ok())
+      GTEST_SKIP() << "the build directory is closed to other users";
   }
-  static os::CommandOutput as_nobody(std::vector<std::string> argv) {
+  os::CommandOutput call(std::vector<std::string> argv, const std::vector<std::string>& through) const {
     os::Command command;
-    command.argv = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
+    command.argv = through;
     command.argv.insert(command.argv.end(), argv.begin(), argv.end());
-    command.environment = {{"PATH", "/usr/bin:/bin"}};
+    command.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}};
     const auto output = os::run_command(command, Deadline::in(60s));
     EXPECT_TRUE(output) << output.error().message;
     return output ? *output : os::CommandOutput{};
   }
-  std::string follow(const std::string& boundary, const std::string& cancel_on, std::vector<std::string> argv) {
+  /// What the follower says of the run's end.
+  std::string follow(const std::vector<std::string>& through, const std::string& boundary, const std::string& cancel_on,
+                     std::vector<std::string> argv) {
     std::vector<std::string> words = {program("run_follower"), program("paperclip-runner"), root_.path() / "runs", boundary,
                                       run_.str(), root_.path() / "output" / "handled", "start", "--cancel-on", cancel_on, "--"};
     words.insert(words.end(), argv.begin(), argv.end());
-    const os::CommandOutput output = as_nobody(words);
+    const os::CommandOutput output = call(words, through);
     return output.stdout_text + output.stderr_text;
   }
+  std::vector<std::string> bomb() const { return {program("process_bomb").string(), marker_, "60"}; }
+
+  const std::vector<std::string> as_nobody{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
   const std::string marker_ = "bomb-" + Random::system().hex(8);
 };
 
-TEST_F(OrdinaryUserTest, A_cancelled_run_leaves_no_process_behind) {
-  EXPECT_EQ(follow("auto", "armed", {program("process_bomb"), marker_, "60"}), "- SIGKILL 0 subreaper -\n");
+TEST_F(OtherCallerTest, An_ordinary_users_cancelled_run_leaves_no_process_behind) {
+  EXPECT_EQ(follow(as_nobody, "auto", "armed", bomb()), "- SIGKILL 0 subreaper -\n");
   EXPECT_TRUE(processes_with(marker_).empty());
 }
 
-TEST_F(OrdinaryUserTest, A_killed_runner_leaves_no_process_behind) {
-  const std::string bomb = program("process_bomb").string() + " " + marker_ + " 60";
-  const std::string script = "runner=$PPID; " + bomb + " | { read armed; kill -9 $runner; sleep 60; }";
-  EXPECT_EQ(follow("auto", "", {"sh", "-c", script}), "- - 0 subreaper runner_lost\n");
+TEST_F(OtherCallerTest, An_ordinary_users_killed_runner_leaves_no_process_behind) {
+  const std::string armed = program("process_bomb").string() + " " + marker_ + " 60";
+  const std::string script = "runner=$PPID; " + armed + " | { read armed; kill -9 $runner; sleep 60; }";
+  EXPECT_EQ(follow(as_nobody, "auto", "", {"sh", "-c", script}), "- - 0 subreaper runner_lost\n");
   EXPECT_TRUE(processes_with(marker_).empty());
 }
 
-TEST_F(OrdinaryUserTest, A_user_namespace_is_used_where_it_is_asked_for) {
-  const std::string end = follow("user_namespace", "armed", {program("process_bomb"), marker_, "60"});
+TEST_F(OtherCallerTest, A_user_namespace_is_used_where_it_is_asked_for) {
+  const std::string end = follow(as_nobody, "user_namespace", "armed", bomb());
   EXPECT_TRUE(processes_with(marker_).empty());
   if (end == "- SIGKILL 0 subreaper -\n") GTEST_SKIP() << "no user namespaces for ordinary users here";
   EXPECT_EQ(end, "- SIGKILL 0 user_namespace -\n");
+}
+
+// Root in a default container: the kernel refuses new namespaces.
+TEST_F(OtherCallerTest, Root_without_the_right_falls_back_to_the_subreaper) {
+  EXPECT_EQ(follow({"setpriv", "--bounding-set", "-sys_admin"}, "auto", "armed", bomb()), "- SIGKILL 0 subreaper -\n");
+  EXPECT_TRUE(processes_with(marker_).empty());
+}
+
+// Root in a container that hides parts of /proc: a namespace may be made, but its /proc not be mounted.
+TEST_F(OtherCallerTest, Where_proc_cannot_be_mounted_the_subreaper_holds) {
+  const std::vector<std::string> masked{"unshare", "--mount", "sh", "-c",
+                                        "mount -t tmpfs none /proc/irq && exec unshare -Urm \"$@\"", "sh"};
+  if (!call({"true"}, masked).ok()) GTEST_SKIP() << "no user namespaces here";
+  EXPECT_EQ(follow(masked, "auto", "armed", bomb()), "- SIGKILL 0 subreaper -\n");
+  EXPECT_TRUE(processes_with(marker_).empty());
+}
+
+// A disk that is full holds the agent back; what it says once there is room again arrives, and nothing twice.
+TEST_F(OtherCallerTest, A_full_disk_only_delays) {
+  const std::string runs = (root_.path() / "runs").string();
+  const std::string ballast = runs + "/ballast";
+  const std::vector<std::string> small_disk{
+      "unshare", "--mount", "sh", "-c",
+      "mount -t tmpfs -o size=2m none " + runs + " && head -c 1500000 /dev/zero > " + ballast + " && exec \"$@\"", "sh"};
+  const std::string agent = "(sleep 0.3; rm " + ballast + ")& head -c 1200000 /dev/zero; echo; echo end; exit 5";
+  EXPECT_EQ(follow(small_disk, "auto", "", {"sh", "-c", agent}), "5 - 0 pid_namespace -\n");
+  std::size_t heard = 0;
+  const std::string handled = *os::read_file(root_.path() / "output" / "handled");
+  for (std::size_t at = 0; at + 12 <= handled.size();) {
+    std::uint32_t length;
+    std::memcpy(&length, handled.data() + at + 8, sizeof length);
+    heard += length;
+    at += 12 + length;
+  }
+  EXPECT_EQ(heard, 1200000u + 1 + 4);
 }
 
 }  // namespace
