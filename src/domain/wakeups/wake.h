@@ -36,6 +36,14 @@ struct WakeOutcome {
 /// use `wake_quietly`.
 Result<WakeOutcome> enqueue_wakeup(store::Transaction& tx, AgentId agent, const WakeRequest& request);
 
+/// What became of a request when a refusal is to be recorded: the row it left (`skipped`, budget) stays.
+struct WakeAttempt {
+  WakeOutcome outcome;
+  std::optional<Error> refusal;
+};
+/// Never fails the transaction; whoever answers a caller commits first and then reports the refusal.
+WakeAttempt attempt_wakeup(store::Transaction& tx, AgentId agent, const WakeRequest& request);
+
 /// The same for side effects of another rule: a refusal is recorded and never fails the caller.
 void wake_quietly(store::Transaction& tx, AgentId agent, const WakeRequest& request);
 
