@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "domain/runs/run.h"
+#include "domain/runs/work_issue.h"
+#include "store/transaction.h"
+
+namespace paperclip::domain {
+
+/// What a run leaves behind when it lets go of its issue: its lock is freed, then either the oldest parked wake becomes a
+/// run, or work that would be stranded is taken up once more (spec/execution.md 16.3). Exactly one run at most.
+/// The run's row must already have its final status.
+void release_issue_and_promote(store::Transaction& tx, const StoredRun& run);
+
+}  // namespace paperclip::domain
