@@ -1,23 +1,12 @@
 #include "domain/environments/run_lease.h"
 
 #include "domain/activity/activity.h"
+#include "domain/runs/run_context.h"
+#include "domain/wakeups/wake_context.h"
 
 namespace paperclip::domain {
 
 namespace {
-
-struct LeaseRow {
-  LeaseId id;
-  EnvironmentId environment_id;
-  std::optional<IssueId> issue_id;
-  std::optional<AnyId> execution_workspace_id;
-  std::string lease_policy;
-  std::optional<std::string> provider, failure_reason, cleanup_status;
-  RawJson metadata;
-};
-BOOST_DESCRIBE_STRUCT(LeaseRow, (),
-                      (id, environment_id, issue_id, execution_workspace_id, lease_policy, provider, failure_reason,
-                       cleanup_status, metadata))
 
 template <class T>
 json::value or_null(const std::optional<T>& value) {
@@ -43,38 +32,41 @@ EnvironmentId ensure_local_environment(store::Transaction& tx, CompanyId company
   return *find();
 }
 
-Result<RunEnvironment> choose_environment(store::Transaction& tx, CompanyId company, const std::optional<EnvironmentId>& wanted) {
+Result<Environment> choose_environment(store::Transaction& tx, CompanyId company, const std::optional<EnvironmentId>& wanted) {
   const EnvironmentId id = wanted ? *wanted : ensure_local_environment(tx, company);
-  auto found = tx.one<RunEnvironment>("select {} from environments where id = :1 and company_id = :2", id, company);
+  auto found = tx.one<Environment>("select {} from environments where id = :1 and company_id = :2", id, company);
   if (!found) return unprocessable("Environment \"" + id.str() + "\" not found.");
-  if (found->status != "active")
-    return unprocessable("Environment \"" + found->name + "\" is not active (status: " + found->status + ").");
+  if (found->status != EnvironmentStatus::active)
+    return unprocessable("Environment \"" + found->name + "\" is not active (status: " + std::string(to_text(found->status)) + ").");
   return *std::move(found);
 }
 
-LeaseId acquire_local_lease(store::Transaction& tx, const RunIdentity& run, const RunEnvironment& environment,
-                            const std::optional<IssueId>& issue) {
-  const LeaseId id = tx.new_id<LeaseId>();
-  tx.execute("insert into environment_leases (id, company_id, environment_id, issue_id, heartbeat_run_id, status, lease_policy, provider, "
-             "acquired_at, last_used_at, metadata, created_at, updated_at) values (:1, :2, :3, :4, :5, 'active', 'ephemeral', :6, :7, :7, :8, :7, :7)",
-             id, run.company_id, environment.id, issue, run.id, "local", tx.now(),
-             RawJson(json::value(json::object{{"driver", environment.driver}, {"executionWorkspaceMode", nullptr}})));
+LeaseId acquire_local_lease(store::Transaction& tx, const RunIdentity& run, const Environment& environment, const std::optional<IssueId>& issue) {
+  EnvironmentLease lease;
+  lease.id = tx.new_id<LeaseId>();
+  lease.company_id = run.company_id;
+  lease.environment_id = environment.id;
+  lease.issue_id = issue;
+  lease.heartbeat_run_id = run.id;
+  lease.provider = "local";
+  lease.acquired_at = lease.last_used_at = lease.created_at = lease.updated_at = tx.now();
+  lease.metadata = RawJson(json::value(json::object{{"driver", to_text(environment.driver)}, {"executionWorkspaceMode", nullptr}}));
+  tx.insert(table_of<EnvironmentLease>, lease);
   log_activity(tx, run.company_id, author_of(run),
-               {"environment.lease_acquired", "environment_lease", id.str(),
+               {"environment.lease_acquired", "environment_lease", lease.id.str(),
                 json::object{{"environmentId", environment.id.view()},
-                             {"driver", environment.driver},
-                             {"leasePolicy", "ephemeral"},
+                             {"driver", to_text(environment.driver)},
+                             {"leasePolicy", to_text(lease.lease_policy)},
                              {"provider", "local"},
                              {"executionWorkspaceId", nullptr},
                              {"issueId", or_null(issue)}}});
-  return id;
+  return lease.id;
 }
 
 void describe_lease(store::Transaction& tx, LeaseId lease, const json::object& metadata) {
   const auto stored = tx.one<RawJson>("select metadata from environment_leases where id = :1", lease);
   if (!stored) return;
-  auto value = stored->parse();
-  json::object merged = value.is_object() ? std::move(value.get_object()) : json::object();
+  json::object merged = context_of(*stored);
   for (const auto& item : metadata) merged[item.key()] = item.value();
   tx.execute("update environment_leases set metadata = :1, updated_at = :2 where id = :3", RawJson(json::value(merged)), tx.now(), lease);
 }
@@ -82,20 +74,20 @@ void describe_lease(store::Transaction& tx, LeaseId lease, const json::object& m
 void release_run_leases(store::Transaction& tx, const RunIdentity& run, RunStatus run_status, const std::optional<std::string>& error) {
   const LeaseStatus status = run_status == RunStatus::failed || run_status == RunStatus::timed_out ? LeaseStatus::failed : LeaseStatus::released;
   static_assert(lease_transitions.allow(LeaseStatus::active, LeaseStatus::failed) && lease_transitions.allow(LeaseStatus::active, LeaseStatus::released));
-  for (const auto& lease : tx.all<LeaseRow>("select {} from environment_leases where heartbeat_run_id = :1 and status = 'active'", run.id)) {
+  for (const auto& lease : tx.all<EnvironmentLease>("select {} from environment_leases where heartbeat_run_id = :1 and status = 'active'", run.id)) {
     tx.execute("update environment_leases set status = :1, released_at = :2, last_used_at = :2, updated_at = :2 where id = :3 and status = 'active'",
                status, tx.now(), lease.id);
-    const auto driver = text_at(lease.metadata.parse(), "driver");
+    const auto driver = context_text(context_of(lease.metadata), "driver");
     log_activity(tx, run.company_id, author_of(run),
                  {"environment.lease_released", "environment_lease", lease.id.str(),
                   json::object{{"environmentId", lease.environment_id.view()},
                                {"driver", driver.value_or("local")},
-                               {"leasePolicy", lease.lease_policy},
+                               {"leasePolicy", to_text(lease.lease_policy)},
                                {"provider", or_null(lease.provider)},
                                {"executionWorkspaceId", or_null(lease.execution_workspace_id)},
                                {"issueId", or_null(lease.issue_id)},
                                {"status", to_text(status)},
-                               {"cleanupStatus", or_null(lease.cleanup_status)},
+                               {"cleanupStatus", lease.cleanup_status ? json::value(to_text(*lease.cleanup_status)) : json::value()},
                                {"failureReason", error ? json::value(*error) : or_null(lease.failure_reason)}}});
   }
 }

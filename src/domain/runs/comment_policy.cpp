@@ -10,7 +10,7 @@ namespace paperclip::domain {
 
 namespace {
 
-void set_status(store::Transaction& tx, RunId run, std::string_view status, const std::optional<AnyId>& comment = std::nullopt,
+void set_status(store::Transaction& tx, RunId run, RunIssueCommentStatus status, const std::optional<CommentId>& comment = std::nullopt,
                 const std::optional<Timestamp>& queued_at = std::nullopt) {
   tx.execute("update heartbeat_runs set issue_comment_status = :1, issue_comment_satisfied_by_comment_id = :2, issue_comment_retry_queued_at = :3 where id = :4",
              status, comment, queued_at, run);
@@ -27,11 +27,11 @@ bool must_comment(const json::object& context) {
 void apply_comment_policy(store::Transaction& tx, const EndedRun& ended) {
   if (!ended.issue) return;
   const RunIdentity run{ended.run.id, ended.run.company_id, ended.run.agent_id};
-  const auto comment = tx.value<AnyId>(
+  const auto comment = tx.value<CommentId>(
       "select id from issue_comments where created_by_run_id = :1 and issue_id = :2 order by created_at desc, id desc limit 1", run.id, ended.issue->id);
-  if (comment) return set_status(tx, run.id, "satisfied", comment);
+  if (comment) return set_status(tx, run.id, RunIssueCommentStatus::satisfied, comment);
   if (context_text(ended.context, "retryReason") == "missing_issue_comment") {
-    set_status(tx, run.id, "retry_exhausted");
+    set_status(tx, run.id, RunIssueCommentStatus::retry_exhausted);
     append_run_event(tx, run, {"lifecycle", "warn", "Run ended without an issue comment after one retry; no further comment wake will be queued"});
     return;
   }
@@ -42,7 +42,7 @@ void apply_comment_policy(store::Transaction& tx, const EndedRun& ended) {
     return;
   }
   if (ended.issue->execution_run_id != run.id) {
-    set_status(tx, run.id, "retry_exhausted");
+    set_status(tx, run.id, RunIssueCommentStatus::retry_exhausted);
     append_run_event(tx, run, {"lifecycle", "warn", "Run ended without an issue comment, and its issue is in other hands"});
     return;
   }
@@ -59,9 +59,9 @@ void apply_comment_policy(store::Transaction& tx, const EndedRun& ended) {
   follow_up.run.context = std::move(context);
   follow_up.run.session_id_before = ended.run.session_id_after ? ended.run.session_id_after : ended.run.session_id_before;
   follow_up.run.retry_of_run_id = run.id;
-  const Run retry = create_follow_up(tx, std::move(follow_up));
+  const HeartbeatRun retry = create_follow_up(tx, std::move(follow_up));
   stamp_execution_lock(tx, run.company_id, ended.issue->id, retry.id, agent_name_key(ended.agent.name));
-  set_status(tx, run.id, "retry_queued", std::nullopt, tx.now());
+  set_status(tx, run.id, RunIssueCommentStatus::retry_queued, std::nullopt, tx.now());
   append_run_event(tx, run, {"lifecycle", "warn", "Run ended without an issue comment; queued one follow-up wake to require a comment"});
 }
 

@@ -20,8 +20,6 @@ namespace {
 
 bool contains(std::string_view text, std::string_view part) { return lower(text).find(part) != std::string::npos; }
 
-std::optional<std::string> or_none(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
-
 struct Outcome {
   RunStatus status;
   std::optional<std::string> error, error_code;
@@ -65,7 +63,7 @@ WakeupStatus wakeup_status(RunStatus status) {
   }
 }
 
-void write_end(store::Transaction& tx, StoredRun& run, const RunReport& report, const Outcome& outcome, const RawJson& usage, const SessionAfter& session) {
+void write_end(store::Transaction& tx, StoredRun& run, const RunReport& report, const Outcome& outcome, const std::optional<RawJson>& usage, const SessionAfter& session) {
   run.status = outcome.status;
   if (!run.finished_at) run.finished_at = tx.now();
   run.error = outcome.error;
@@ -156,7 +154,7 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
     say_end(tx, identity, report, outcome);
   }
 
-  const auto result = run.result_json.parse();
+  const auto result = run.result_json->parse();
   if (outcome.status == RunStatus::succeeded && issue) post_summary_comment(tx, run, *issue, result);
   const EndedRun ended{run, *agent, context, issue, result};
   if (outcome.status == RunStatus::failed && is_max_turns_failure(outcome.error_code, result)) schedule_max_turn_continuation(tx, ended);
@@ -170,7 +168,7 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   release_issue_and_promote(tx, run);
 
   const std::int64_t cents = usage.known ? cost_cents(report.usage) : 0;
-  add_to_runtime_state(tx, *agent, id, to_text(outcome.status), session.session_id, outcome.error, usage.tokens, cents);
+  add_to_runtime_state(tx, *agent, id, outcome.status, session.session_id, outcome.error, usage.tokens, cents);
   store_session(tx, *agent, id, report.session_before.task_key, session, outcome.status == RunStatus::succeeded ? std::nullopt : outcome.error);
   release_run_leases(tx, identity, outcome.status, outcome.error);
   settle_agent(tx, run.company_id, run.agent_id, outcome.status);

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "domain/runs/run.h"
+#include "domain/runs/run_states.h"
 #include "domain/runs/sessions.h"
 #include "domain/runs/usage.h"
 #include "store/transaction.h"
@@ -15,7 +15,7 @@ namespace paperclip::domain {
 struct OutputProgress {
   std::optional<Timestamp> at;
   int seq = 0;
-  std::optional<std::string> stream;
+  std::optional<OutputStream> stream;
   std::int64_t bytes = 0;
 };
 

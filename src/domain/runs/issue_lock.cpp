@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "base/write_json.h"
 #include "domain/wakeups/invokable.h"
 
 namespace paperclip::domain {

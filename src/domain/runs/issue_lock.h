@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "domain/access/actor.h"
-#include "domain/runs/run.h"
+#include "domain/runs/run_states.h"
 #include "domain/runs/work_issue.h"
 #include "store/transaction.h"
 

@@ -16,17 +16,17 @@ namespace {
 
 constexpr std::string_view parked_context = "_paperclipWakeContext";
 
-std::optional<Author> requester(const Wakeup& wakeup) {
+std::optional<Author> requester(const AgentWakeupRequest& wakeup) {
   if (!wakeup.requested_by_actor_type || !wakeup.requested_by_actor_id) return std::nullopt;
-  return Author{*wakeup.requested_by_actor_type, *wakeup.requested_by_actor_id, std::nullopt, std::nullopt};
+  return Author{std::string(to_text(*wakeup.requested_by_actor_type)), *wakeup.requested_by_actor_id, std::nullopt, std::nullopt};
 }
 
-void end_parked(store::Transaction& tx, const Wakeup& wakeup, WakeupStatus to, const char* why) { move_wakeup(tx, wakeup.id, to, why); }
+void end_parked(store::Transaction& tx, const AgentWakeupRequest& wakeup, WakeupStatus to, const char* why) { move_wakeup(tx, wakeup.id, to, why); }
 
 // A person's comment on a closed issue opens it again; an agent's never does.
-void reopen_if_asked(store::Transaction& tx, WorkIssue& issue, const Wakeup& wakeup, const json::object& context) {
+void reopen_if_asked(store::Transaction& tx, WorkIssue& issue, const AgentWakeupRequest& wakeup, const json::object& context) {
   if (!issue.is_closed() || wake_comment_ids(context).empty()) return;
-  if (wakeup.requested_by_actor_type != "user" && context_text(context, "wakeReason") != "issue_reopened_via_comment") return;
+  if (wakeup.requested_by_actor_type != ActorType::user && context_text(context, "wakeReason") != "issue_reopened_via_comment") return;
   const std::string from = issue.status;
   issue.status = "todo";
   tx.execute("update issues set status = 'todo', execution_state = null, completed_at = null, cancelled_at = null, updated_at = :1 "
@@ -42,11 +42,11 @@ void reopen_if_asked(store::Transaction& tx, WorkIssue& issue, const Wakeup& wak
 }
 
 // The parked wake becomes a run, through the row it already has.
-void promote(store::Transaction& tx, const WorkIssue& issue, const WakeAgent& agent, const Wakeup& wakeup, json::object payload, json::object context) {
+void promote(store::Transaction& tx, const WorkIssue& issue, const WakeAgent& agent, const AgentWakeupRequest& wakeup, json::object payload, json::object context) {
   payload.erase(parked_context);
   WakeRequest request;
-  request.source = wakeup.source;
-  request.trigger_detail = wakeup.trigger_detail;
+  request.source = to_text(wakeup.source);
+  if (wakeup.trigger_detail) request.trigger_detail = to_text(*wakeup.trigger_detail);
   request.payload = payload;
   request.context = std::move(context);
   context = enrich_wake_context(request);
@@ -69,7 +69,7 @@ void promote(store::Transaction& tx, const WorkIssue& issue, const WakeAgent& ag
 
 // True when a parked wake was promoted.
 bool promote_oldest(store::Transaction& tx, WorkIssue& issue) {
-  const auto parked = tx.all<Wakeup>(
+  const auto parked = tx.all<AgentWakeupRequest>(
       "select {} from agent_wakeup_requests where company_id = :1 and status = 'deferred_issue_execution' and payload ->> 'issueId' = :2 "
       "order by requested_at, id",
       issue.company_id, issue.id.view());
@@ -83,7 +83,7 @@ bool promote_oldest(store::Transaction& tx, WorkIssue& issue) {
     json::object context;
     if (const auto* stored = payload.if_contains(parked_context); stored != nullptr && stored->is_object()) context = stored->get_object();
     if (const auto hold = active_pause_hold(tx, issue.company_id, issue.id)) {
-      WakeOrigin origin{wakeup.requested_by_actor_type, wakeup.requested_by_actor_id, agent->id, std::nullopt, wakeup.id};
+      WakeOrigin origin{requester(wakeup) ? std::optional(requester(wakeup)->type) : std::nullopt, wakeup.requested_by_actor_id, agent->id, std::nullopt, wakeup.id};
       if (!is_verified_interaction(tx, issue.company_id, issue.id, context, origin)) {
         end_parked(tx, wakeup, WakeupStatus::cancelled, "Deferred wake cancelled: the issue's subtree is paused");
         continue;

@@ -3,7 +3,7 @@
 #include <optional>
 #include <vector>
 
-#include "domain/runs/run.h"
+#include "domain/runs/run_states.h"
 #include "domain/runs/work_issue.h"
 #include "store/transaction.h"
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/enum.h"
 #include "base/text.h"
 
 namespace paperclip::domain {
@@ -43,9 +44,6 @@ bool says_near(std::string_view text, Words first, Words second, std::size_t dis
 
 enum class Actionability { none, approval_required, blocked_external, manager_review, runnable };
 
-constexpr Words tools = {"run", "execute", "inspect", "check", "review", "investigate", "analyze", "analyse", "implement", "fix",
-                         "test", "update", "create", "add", "write", "verify", "report", "refactor", "remove", "open"};
-
 Actionability actionability(std::string_view text) {
   if (!says_any(text, {"not blocked", "no blocker", "no blockers", "unblocked"})) {
     if (says_any(text, {"approval required", "pending approval", "board approval", "human approval", "user approval", "operator approval"}) ||
@@ -58,7 +56,9 @@ Actionability actionability(std::string_view text) {
   if (says_any(text, {"manager review", "human review", "manual review", "security review", "escalate", "production deploy", "rotate secret",
                       "rotate key", "rotate token", "delete production", "budget-sensitive", "cost approval", "spend approval"}))
     return Actionability::manager_review;
-  if (says_any(text, tools)) return Actionability::runnable;
+  if (says_any(text, {"run", "execute", "inspect", "check", "review", "investigate", "analyze", "analyse", "implement", "fix", "test", "update",
+                      "create", "add", "write", "verify", "report", "refactor", "remove", "open"}))
+    return Actionability::runnable;
   return Actionability::none;
 }
 
@@ -126,7 +126,7 @@ Liveness classify_liveness(const LivenessFacts& facts) {
   result.last_useful_action_at = facts.evidence > 0 ? facts.last_evidence_at : std::nullopt;
   result.next_action = find_next_action(spoken);
   const auto decide = [&](std::string_view state, std::string reason) {
-    result.state = state;
+    result.state = *parse_enum<RunLivenessState>(state);
     result.reason = std::move(reason);
     return result;
   };

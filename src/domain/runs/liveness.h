@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
-#include "domain/runs/run.h"
+#include "domain/runs/run_states.h"
 
 /// What a finished run came to, for people and for the question whether to go on (spec/execution.md 19).
 namespace paperclip::domain {
@@ -24,7 +24,7 @@ struct LivenessFacts {
 };
 
 struct Liveness {
-  std::string state;  // completed | advanced | plan_only | empty_response | blocked | failed | needs_followup
+  RunLivenessState state{};
   std::string reason;
   std::optional<Timestamp> last_useful_action_at;
   std::optional<std::string> next_action;

@@ -19,7 +19,7 @@ void add(LivenessFacts& facts, const std::optional<Traces>& traces) {
 }
 
 // What a run of an issue leaves on the issue.
-void look_at_issue(store::Reader& reader, const StoredRun& run, const WorkIssue& issue, LivenessFacts& facts) {
+void look_at_issue(store::Reader& reader, const HeartbeatRun& run, const WorkIssue& issue, LivenessFacts& facts) {
   facts.issue_status = issue.status;
   facts.issue_title = issue.title;
   facts.issue_description = issue.description;
@@ -36,7 +36,7 @@ void look_at_issue(store::Reader& reader, const StoredRun& run, const WorkIssue&
 
 }  // namespace
 
-Liveness classify_run(store::Reader& reader, const StoredRun& run, const std::optional<WorkIssue>& issue, const RunReport& report) {
+Liveness classify_run(store::Reader& reader, const HeartbeatRun& run, const std::optional<WorkIssue>& issue, const RunReport& report) {
   LivenessFacts facts;
   facts.status = run.status;
   facts.output = report.stdout_excerpt.value_or("") + report.stderr_excerpt.value_or("");

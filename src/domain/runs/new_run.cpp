@@ -7,18 +7,28 @@
 
 namespace paperclip::domain {
 
-Wakeup wakeup_of(store::Transaction& tx, CompanyId company, AgentId agent, const WakeRequest& request, WakeupStatus status) {
-  Wakeup row;
+namespace {
+
+template <DescribedEnum E>
+E word(std::string_view text) {
+  if (const auto found = parse_enum<E>(text)) return *found;
+  throw std::logic_error("no such word for a wakeup: " + std::string(text));
+}
+
+}  // namespace
+
+AgentWakeupRequest wakeup_of(store::Transaction& tx, CompanyId company, AgentId agent, const WakeRequest& request, WakeupStatus status) {
+  AgentWakeupRequest row;
   row.id = tx.new_id<WakeupId>();
   row.company_id = company;
   row.agent_id = agent;
-  row.source = request.source;
-  row.trigger_detail = request.trigger_detail;
+  row.source = word<InvocationSource>(request.source);
+  if (request.trigger_detail) row.trigger_detail = word<TriggerDetail>(*request.trigger_detail);
   row.reason = request.reason;
   if (request.payload) row.payload = RawJson(json::value(*request.payload));
   row.status = status;
   if (request.requested_by) {
-    row.requested_by_actor_type = request.requested_by->type;
+    row.requested_by_actor_type = word<ActorType>(request.requested_by->type);
     row.requested_by_actor_id = request.requested_by->id;
   }
   row.idempotency_key = request.idempotency_key;
@@ -27,7 +37,7 @@ Wakeup wakeup_of(store::Transaction& tx, CompanyId company, AgentId agent, const
   return row;
 }
 
-Run create_run(store::Transaction& tx, const NewRun& from, RunId id) {
+HeartbeatRun create_run(store::Transaction& tx, const NewRun& from, RunId id) {
   StoredRun run;
   run.id = id;
   run.company_id = from.company_id;
@@ -46,23 +56,23 @@ Run create_run(store::Transaction& tx, const NewRun& from, RunId id) {
   run.context_snapshot = RawJson(json::value(from.context));
   if (const auto issue = context_text(from.context, "issueId")) run.context_issue_id = IssueId::parse(*issue);
   run.created_at = run.updated_at = tx.now();
-  tx.insert("heartbeat_runs", run);
+  tx.insert(table_of<HeartbeatRun>, run);
   if (run.status == RunStatus::queued) emit_run_queued(tx, run);
   return run;
 }
 
-Run create_follow_up(store::Transaction& tx, FollowUp follow_up) {
+HeartbeatRun create_follow_up(store::Transaction& tx, FollowUp follow_up) {
   WakeRequest request;
-  request.source = follow_up.run.invocation_source;
-  request.trigger_detail = follow_up.run.trigger_detail;
+  request.source = to_text(follow_up.run.invocation_source);
+  if (follow_up.run.trigger_detail) request.trigger_detail = to_text(*follow_up.run.trigger_detail);
   request.reason = follow_up.reason;
   request.payload = std::move(follow_up.payload);
   request.idempotency_key = follow_up.idempotency_key;
   request.requested_by = Author{"system", "heartbeat", std::nullopt, std::nullopt};
-  Wakeup wakeup = wakeup_of(tx, follow_up.company_id, follow_up.agent_id, request, WakeupStatus::queued);
+  AgentWakeupRequest wakeup = wakeup_of(tx, follow_up.company_id, follow_up.agent_id, request, WakeupStatus::queued);
   const RunId id = tx.new_id<RunId>();
   wakeup.run_id = id;
-  tx.insert("agent_wakeup_requests", wakeup);
+  tx.insert(table_of<AgentWakeupRequest>, wakeup);
   follow_up.run.company_id = follow_up.company_id;
   follow_up.run.agent_id = follow_up.agent_id;
   follow_up.run.wakeup_id = wakeup.id;

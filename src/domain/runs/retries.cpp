@@ -43,7 +43,7 @@ void pass_lock_on(store::Transaction& tx, const EndedRun& ended, RunId retry) {
   stamp_execution_lock(tx, ended.issue->company_id, ended.issue->id, retry, agent_name_key(ended.agent.name));
 }
 
-Run schedule(store::Transaction& tx, const EndedRun& ended, std::string_view retry_reason, std::string_view wake_reason, int attempt,
+HeartbeatRun schedule(store::Transaction& tx, const EndedRun& ended, std::string_view retry_reason, std::string_view wake_reason, int attempt,
              Timestamp due, json::object context, std::optional<std::string> key = std::nullopt) {
   context["retryReason"] = retry_reason;
   context["wakeReason"] = wake_reason;
@@ -64,7 +64,7 @@ Run schedule(store::Transaction& tx, const EndedRun& ended, std::string_view ret
   follow_up.run.scheduled_retry_attempt = attempt;
   follow_up.run.scheduled_retry_reason = std::string(retry_reason);
   follow_up.run.continuation_attempt = ended.run.continuation_attempt;
-  const Run retry = create_follow_up(tx, std::move(follow_up));
+  const HeartbeatRun retry = create_follow_up(tx, std::move(follow_up));
   pass_lock_on(tx, ended, retry.id);
   return retry;
 }
@@ -145,7 +145,7 @@ bool retry_lost_run(store::Transaction& tx, const EndedRun& ended) {
   follow_up.run.session_id_before = ended.run.session_id_before;
   follow_up.run.retry_of_run_id = ended.run.id;
   follow_up.run.process_loss_retry_count = ended.run.process_loss_retry_count + 1;
-  const Run retry = create_follow_up(tx, std::move(follow_up));
+  const HeartbeatRun retry = create_follow_up(tx, std::move(follow_up));
   pass_lock_on(tx, ended, retry.id);
   return true;
 }

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "domain/runs/run.h"
+#include "domain/runs/run_states.h"
 #include "domain/runs/work_issue.h"
 #include "domain/wakeups/invokable.h"
 #include "store/transaction.h"

@@ -5,13 +5,13 @@
 
 namespace paperclip::domain {
 
-void post_summary_comment(store::Transaction& tx, const Run& run, const WorkIssue& issue, const json::value& result) {
+void post_summary_comment(store::Transaction& tx, const HeartbeatRun& run, const WorkIssue& issue, const json::value& result) {
   std::optional<std::string> body;
   for (std::string_view key : {"summary", "result", "message"})
     if (!body) body = text_at(result, key);
   if (!body) return;
   if (tx.exists("select 1 from issue_comments where created_by_run_id = :1 and issue_id = :2", run.id, issue.id)) return;
-  const AnyId id = tx.new_id<AnyId>();
+  const CommentId id = tx.new_id<CommentId>();
   tx.execute("insert into issue_comments (id, company_id, issue_id, author_agent_id, created_by_run_id, body, created_at, updated_at) "
              "values (:1, :2, :3, :4, :5, :6, :7, :7)",
              id, issue.company_id, issue.id, run.agent_id, run.id, *body, tx.now());

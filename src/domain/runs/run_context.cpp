@@ -17,4 +17,6 @@ json::object context_of(const RawJson& snapshot) {
   return value.is_object() ? std::move(value.get_object()) : json::object();
 }
 
+json::object context_of(const std::optional<RawJson>& snapshot) { return snapshot ? context_of(*snapshot) : json::object(); }
+
 }  // namespace paperclip::domain

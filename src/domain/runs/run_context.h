@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/json.h"
@@ -11,5 +12,6 @@ json::object base_context(const json::object& context);
 
 /// The context in a row, an empty one if there is none.
 json::object context_of(const RawJson& snapshot);
+json::object context_of(const std::optional<RawJson>& snapshot);
 
 }  // namespace paperclip::domain

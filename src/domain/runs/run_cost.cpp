@@ -1,11 +1,12 @@
 #include "domain/runs/run_cost.h"
 
+#include "domain/costs/costs.h"
 #include "domain/runs/work_issue.h"
 #include "domain/wakeups/wake_context.h"
 
 namespace paperclip::domain {
 
-void record_run_cost(store::Transaction& tx, const Run& run, const json::object& context, const UsageReport& report,
+void record_run_cost(store::Transaction& tx, const HeartbeatRun& run, const json::object& context, const UsageReport& report,
                      const TokenCounts& tokens, std::int64_t cents) {
   std::optional<WorkIssue> issue;
   if (const auto text = context_text(context, "issueId"))
@@ -15,25 +16,25 @@ void record_run_cost(store::Transaction& tx, const Run& run, const json::object&
   else if (const auto text = context_text(context, "projectId"))
     if (const auto id = ProjectId::parse(*text); id && tx.exists("select 1 from projects where id = :1 and company_id = :2", *id, run.company_id)) project = id;
   const auto or_unknown = [](const std::string& text) { return text.empty() ? std::string("unknown") : text; };
-  const std::string provider = or_unknown(report.provider);
-  const std::string biller = report.biller.empty() ? provider : report.biller;
-  std::optional<IssueId> issue_id;
-  std::optional<std::string> billing_code;
+  CostEvent event;
+  event.company_id = run.company_id;
+  event.agent_id = run.agent_id;
+  event.project_id = project;
+  event.heartbeat_run_id = run.id;
   if (issue) {
-    issue_id = issue->id;
-    billing_code = issue->billing_code;
+    event.issue_id = issue->id;
+    event.billing_code = issue->billing_code;
   }
-  tx.execute("insert into cost_events (id, company_id, agent_id, issue_id, project_id, heartbeat_run_id, billing_code, provider, biller, billing_type, model, "
-             "input_tokens, cached_input_tokens, output_tokens, cost_cents, occurred_at, created_at) "
-             "values (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :16)",
-             tx.new_id<AnyId>(), run.company_id, run.agent_id, issue_id, project, run.id, billing_code, provider, biller,
-             billing_type_of(report.billing_type), or_unknown(report.model), static_cast<int>(tokens.input), static_cast<int>(tokens.cached_input),
-             static_cast<int>(tokens.output), static_cast<int>(cents), tx.now());
-  const Timestamp month = *parse_iso(to_iso(tx.now()).substr(0, 7) + "-01T00:00:00.000Z");
-  tx.execute("update agents set spent_monthly_cents = (select coalesce(sum(cost_cents), 0) from cost_events where agent_id = :1 and occurred_at >= :2) where id = :1",
-             run.agent_id, month);
-  tx.execute("update companies set spent_monthly_cents = (select coalesce(sum(cost_cents), 0) from cost_events where company_id = :1 and occurred_at >= :2) where id = :1",
-             run.company_id, month);
+  event.provider = or_unknown(report.provider);
+  event.biller = report.biller.empty() ? event.provider : report.biller;
+  event.billing_type = billing_type_of(report.billing_type);
+  event.model = or_unknown(report.model);
+  event.input_tokens = static_cast<int>(tokens.input);
+  event.cached_input_tokens = static_cast<int>(tokens.cached_input);
+  event.output_tokens = static_cast<int>(tokens.output);
+  event.cost_cents = static_cast<int>(cents);
+  event.occurred_at = tx.now();
+  record_cost(tx, std::move(event));
 }
 
 }  // namespace paperclip::domain

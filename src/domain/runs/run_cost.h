@@ -1,6 +1,6 @@
 #pragma once
 
-#include "domain/runs/run.h"
+#include "domain/runs/run_states.h"
 #include "domain/runs/usage.h"
 #include "store/transaction.h"
 
@@ -8,7 +8,7 @@ namespace paperclip::domain {
 
 /// The cost event of a run (spec/execution.md 13.5): scoped to its issue and project, then what its scopes spent this
 /// month is summed up anew.
-void record_run_cost(store::Transaction& tx, const Run& run, const json::object& context, const UsageReport& report,
+void record_run_cost(store::Transaction& tx, const HeartbeatRun& run, const json::object& context, const UsageReport& report,
                      const TokenCounts& tokens, std::int64_t cents);
 
 }  // namespace paperclip::domain

@@ -120,7 +120,7 @@ void emit_run_status(store::Transaction& tx, RunId run) {
   emit(tx, row->company_id, "heartbeat.run.status", std::move(frame));
 }
 
-void emit_run_queued(store::Transaction& tx, const Run& run) {
+void emit_run_queued(store::Transaction& tx, const HeartbeatRun& run) {
   std::string frame;
   JsonObjectWriter(frame)
       .field("runId", run.id)

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "domain/runs/run.h"
+#include "domain/runs/run_states.h"
 #include "store/transaction.h"
 
 /// What happened to a run, for people to read and clients to page through (spec/execution.md 1.2, 11, 12).
@@ -34,7 +34,7 @@ json::value bounded(const json::value& payload);
 /// Emits `heartbeat.run.status` with the run's row as it is in this transaction.
 void emit_run_status(store::Transaction& tx, RunId run);
 /// Emits `heartbeat.run.queued`: the engine looks at the agent's queue.
-void emit_run_queued(store::Transaction& tx, const Run& run);
+void emit_run_queued(store::Transaction& tx, const HeartbeatRun& run);
 /// Emits `agent.status`.
 void emit_agent_status(store::Transaction& tx, CompanyId company, AgentId agent, std::string_view status,
                        std::string_view outcome, std::optional<Timestamp> last_heartbeat_at = std::nullopt);

@@ -20,6 +20,8 @@ std::optional<json::object> object_of(const RawJson& raw) {
   return std::move(value.get_object());
 }
 
+std::optional<json::object> object_of(const std::optional<RawJson>& raw) { return raw ? object_of(*raw) : std::nullopt; }
+
 std::optional<std::string> id_in(const std::optional<json::object>& params) {
   return params ? context_text(*params, "sessionId") : std::nullopt;
 }
@@ -78,8 +80,8 @@ std::string rotation_reason(store::Reader& reader, AgentId agent, const std::str
 
 }  // namespace
 
-std::optional<TaskSession> find_task_session(store::Reader& reader, const WakeAgent& agent, const std::string& task_key) {
-  return reader.one<TaskSession>(
+std::optional<AgentTaskSession> find_task_session(store::Reader& reader, const WakeAgent& agent, const std::string& task_key) {
+  return reader.one<AgentTaskSession>(
       "select {} from agent_task_sessions where company_id = :1 and agent_id = :2 and adapter_type = :3 and task_key = :4",
       agent.company_id, agent.id, agent.adapter_type, task_key);
 }
@@ -178,8 +180,8 @@ void store_session(store::Transaction& tx, const WakeAgent& agent, RunId run, co
                agent.company_id, agent.id, agent.adapter_type, *task_key);
     return;
   }
-  TaskSession session;
-  session.id = tx.new_id<AnyId>();
+  AgentTaskSession session;
+  session.id = tx.new_id<TaskSessionId>();
   session.company_id = agent.company_id;
   session.agent_id = agent.id;
   session.adapter_type = agent.adapter_type;
@@ -189,7 +191,7 @@ void store_session(store::Transaction& tx, const WakeAgent& agent, RunId run, co
   session.last_run_id = run;
   session.last_error = error;
   session.created_at = session.updated_at = tx.now();
-  tx.upsert("agent_task_sessions", session, {"company_id", "agent_id", "adapter_type", "task_key"});
+  tx.upsert(table_of<AgentTaskSession>, session, {"company_id", "agent_id", "adapter_type", "task_key"});
 }
 
 }  // namespace paperclip::domain

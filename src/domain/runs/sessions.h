@@ -4,7 +4,8 @@
 #include <string>
 
 #include "base/fields.h"
-#include "domain/runs/run.h"
+#include "domain/runs/agent_state.h"
+#include "domain/runs/run_states.h"
 #include "domain/wakeups/heartbeat_policy.h"
 #include "domain/wakeups/invokable.h"
 #include "store/transaction.h"
@@ -12,23 +13,7 @@
 /// What an agent's tool remembers between runs, kept per task (spec/execution.md 15).
 namespace paperclip::domain {
 
-/// A row of `agent_task_sessions`.
-struct TaskSession {
-  AnyId id;
-  CompanyId company_id;
-  AgentId agent_id;
-  std::string adapter_type, task_key;
-  RawJson session_params_json;
-  std::optional<std::string> session_display_id;
-  std::optional<RunId> last_run_id;
-  std::optional<std::string> last_error;
-  Timestamp created_at, updated_at;
-};
-BOOST_DESCRIBE_STRUCT(TaskSession, (),
-                      (id, company_id, agent_id, adapter_type, task_key, session_params_json, session_display_id, last_run_id,
-                       last_error, created_at, updated_at))
-
-std::optional<TaskSession> find_task_session(store::Reader& reader, const WakeAgent& agent, const std::string& task_key);
+std::optional<AgentTaskSession> find_task_session(store::Reader& reader, const WakeAgent& agent, const std::string& task_key);
 
 /// The display id of the session a new run would go on from (spec/execution.md 4.1.4).
 std::optional<std::string> session_before(store::Reader& reader, const WakeAgent& agent, const json::object& context,

@@ -15,7 +15,7 @@ namespace {
 struct LatestRun {
   RunId id;
   RunStatus status;
-  std::optional<std::string> liveness_state;
+  std::optional<RunLivenessState> liveness_state;
   RawJson context_snapshot;
 };
 BOOST_DESCRIBE_STRUCT(LatestRun, (), (id, status, liveness_state, context_snapshot))
@@ -33,8 +33,9 @@ std::string_view source_of(RecoveryKind kind) {
   return {};
 }
 
-bool says_something_useful(const std::optional<std::string>& liveness) {
-  return liveness == "advanced" || liveness == "completed" || liveness == "blocked" || liveness == "needs_followup";
+bool says_something_useful(const std::optional<RunLivenessState>& liveness) {
+  return liveness == RunLivenessState::advanced || liveness == RunLivenessState::completed || liveness == RunLivenessState::blocked ||
+         liveness == RunLivenessState::needs_followup;
 }
 
 enum class Verdict { leave, dispatch, assignment, continuation, productive, escalate };
@@ -94,7 +95,7 @@ void escalate_stranded_issue(store::Transaction& tx, const WorkIssue& issue, std
   // What the run printed stays out of the comment: it may hold anything.
   std::string body = "This issue was taken up again automatically, without success, so it is now blocked and waits for somebody's decision.";
   if (last_run) body += "\n\nThe last run is `" + last_run->str() + "`; its log says what happened.";
-  const AnyId comment = tx.new_id<AnyId>();
+  const CommentId comment = tx.new_id<CommentId>();
   tx.execute("insert into issue_comments (id, company_id, issue_id, body, created_at, updated_at) values (:1, :2, :3, :4, :5, :5)",
              comment, issue.company_id, issue.id, body, tx.now());
   json::object details{{"status", "blocked"},

@@ -37,8 +37,8 @@ RunUsage run_usage(store::Reader& reader, AgentId agent, RunId run, const UsageR
   return usage;
 }
 
-RawJson usage_json(const RunUsage& usage, const UsageReport& report, const SessionChoice& before, const SessionAfter& after) {
-  if (!usage.known) return {};
+std::optional<RawJson> usage_json(const RunUsage& usage, const UsageReport& report, const SessionChoice& before, const SessionAfter& after) {
+  if (!usage.known) return std::nullopt;
   const auto or_unknown = [](const std::string& text) { return text.empty() ? std::string("unknown") : text; };
   const bool reused = before.display_id.has_value();
   std::string text;
@@ -64,15 +64,14 @@ RawJson usage_json(const RunUsage& usage, const UsageReport& report, const Sessi
   return RawJson(std::move(text));
 }
 
-std::string billing_type_of(std::string_view reported) {
-  if (reported == "api" || reported == "metered_api") return "metered_api";
-  if (reported == "subscription" || reported == "subscription_included") return "subscription_included";
-  if (reported == "subscription_overage" || reported == "credits" || reported == "fixed") return std::string(reported);
-  return "unknown";
+BillingType billing_type_of(std::string_view reported) {
+  if (reported == "api") return BillingType::metered_api;
+  if (reported == "subscription") return BillingType::subscription_included;
+  return parse_enum<BillingType>(reported).value_or(BillingType::unknown);
 }
 
 std::int64_t cost_cents(const UsageReport& report) {
-  if (!report.cost_usd || billing_type_of(report.billing_type) == "subscription_included") return 0;
+  if (!report.cost_usd || billing_type_of(report.billing_type) == BillingType::subscription_included) return 0;
   return std::max<std::int64_t>(0, std::llround(*report.cost_usd * 100));
 }
 
@@ -82,7 +81,7 @@ void ensure_runtime_state(store::Transaction& tx, AgentId agent, CompanyId compa
              agent, company, adapter_type, tx.now());
 }
 
-void add_to_runtime_state(store::Transaction& tx, const WakeAgent& agent, RunId run, std::string_view status,
+void add_to_runtime_state(store::Transaction& tx, const WakeAgent& agent, RunId run, RunStatus status,
                           const std::optional<std::string>& session_id, const std::optional<std::string>& error,
                           const TokenCounts& tokens, std::int64_t cents) {
   ensure_runtime_state(tx, agent.id, agent.company_id, agent.adapter_type);

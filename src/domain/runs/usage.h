@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "domain/costs/cost_event.h"
 #include "domain/runs/sessions.h"
 #include "store/transaction.h"
 
@@ -33,15 +34,15 @@ RunUsage run_usage(store::Reader& reader, AgentId agent, RunId run, const UsageR
                    const std::optional<std::string>& session_display_id);
 
 /// `usage_json`; null when nothing is known.
-RawJson usage_json(const RunUsage& usage, const UsageReport& report, const SessionChoice& before, const SessionAfter& after);
+std::optional<RawJson> usage_json(const RunUsage& usage, const UsageReport& report, const SessionChoice& before, const SessionAfter& after);
 
 /// The billing type as cost events store it.
-std::string billing_type_of(std::string_view reported);
+BillingType billing_type_of(std::string_view reported);
 /// 0 for what a subscription includes.
 std::int64_t cost_cents(const UsageReport& report);
 
 /// Adds the run to the agent's totals; the row is made when it is missing (spec/execution.md 27.1, 27.2).
-void add_to_runtime_state(store::Transaction& tx, const WakeAgent& agent, RunId run, std::string_view status,
+void add_to_runtime_state(store::Transaction& tx, const WakeAgent& agent, RunId run, RunStatus status,
                           const std::optional<std::string>& session_id, const std::optional<std::string>& error,
                           const TokenCounts& tokens, std::int64_t cents);
 /// Makes the agent's runtime state if there is none.

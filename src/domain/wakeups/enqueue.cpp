@@ -30,15 +30,15 @@ bool needs_follow_up(const json::object& context) {
 }
 
 WakeOutcome queue_run(store::Transaction& tx, const Enqueue& wake) {
-  Wakeup wakeup = wakeup_of(tx, wake.agent.company_id, wake.agent.id, wake.request, WakeupStatus::queued);
+  AgentWakeupRequest wakeup = wakeup_of(tx, wake.agent.company_id, wake.agent.id, wake.request, WakeupStatus::queued);
   const RunId id = tx.new_id<RunId>();
   wakeup.run_id = id;
   tx.insert("agent_wakeup_requests", wakeup);
   NewRun run;
   run.company_id = wake.agent.company_id;
   run.agent_id = wake.agent.id;
-  run.invocation_source = wake.request.source;
-  run.trigger_detail = wake.request.trigger_detail;
+  run.invocation_source = wakeup.source;
+  run.trigger_detail = wakeup.trigger_detail;
   run.wakeup_id = wakeup.id;
   run.context = wake.context;
   run.session_id_before = wake.session_id_before;
@@ -54,7 +54,7 @@ WakeOutcome fold_into(store::Transaction& tx, const Enqueue& wake, const LiveRun
   tx.execute("update heartbeat_runs set context_snapshot = :1, updated_at = :2 where id = :3", RawJson(json::value(merged)), tx.now(), run.id);
   WakeRequest request = wake.request;
   request.reason = std::move(reason);
-  Wakeup wakeup = wakeup_of(tx, wake.agent.company_id, wake.agent.id, request, WakeupStatus::coalesced);
+  AgentWakeupRequest wakeup = wakeup_of(tx, wake.agent.company_id, wake.agent.id, request, WakeupStatus::coalesced);
   wakeup.coalesced_count = 1;
   wakeup.run_id = run.id;
   tx.insert("agent_wakeup_requests", wakeup);
