@@ -5,6 +5,7 @@
 #include <set>
 
 #include "domain/environments/run_lease.h"
+#include "domain/issues/issue.h"
 #include "domain/runs/claim_gate.h"
 #include "domain/runs/finalise.h"
 #include "domain/runs/issue_lock.h"

@@ -47,7 +47,7 @@ using ProfileDefaults = std::function<std::optional<json::object>(std::string_vi
 
 struct RunSetup {
   StoredRun run;
-  AgentView agent;
+  Agent agent;
   json::object context;
   std::optional<WorkIssue> issue;
   SessionChoice session;
@@ -63,7 +63,7 @@ struct RunSetup {
   bool checked_out = false;
 
   WakeAgent wake_agent() const {
-    return {agent.id, agent.company_id, agent.name, agent.status, agent.adapter_type, agent.runtime_config};
+    return {agent.id, agent.company_id, agent.name, std::string(to_text(agent.status)), agent.adapter_type, agent.runtime_config};
   }
 };
 
