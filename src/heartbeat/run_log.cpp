@@ -98,10 +98,10 @@ void RunLog::note(OutputStream stream, std::string_view chunk, std::uint64_t off
   bytes_ += line.size();
   ++lines_;
   if (stream == OutputStream::stdout_) {
-    positions_.out = std::max(positions_.out, offset);
+    positions_.out = offset;
     keep_tail(out_tail_, chunk);
   } else if (stream == OutputStream::stderr_) {
-    positions_.err = std::max(positions_.err, offset);
+    positions_.err = offset;
     keep_tail(err_tail_, chunk);
   }
 }

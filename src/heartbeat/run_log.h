@@ -36,7 +36,7 @@ class RunLog {
   /// Appends one line. The server's own words have the offset of what was logged before.
   Result<> append(Timestamp time, domain::OutputStream stream, std::string_view chunk, std::uint64_t offset);
 
-  /// Bytes of each stream that the file holds.
+  /// Bytes of each stream that the file holds, of the process that ran last.
   Positions positions() const { return positions_; }
   std::uint64_t bytes() const { return bytes_; }
   int lines() const { return lines_; }

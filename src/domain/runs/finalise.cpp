@@ -173,7 +173,10 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   release_run_leases(tx, identity, outcome.status, outcome.error);
   settle_agent(tx, run.company_id, run.agent_id, outcome.status);
   if (cents > 0 || usage.tokens.any()) record_run_cost(tx, run, context, report.usage, usage.tokens, cents);
-  return Finalised{outcome.status};
+  Finalised finalised{outcome.status, {}};
+  if (run.context_issue_id)
+    finalised.waiting_agents = tx.column<AgentId>("select distinct agent_id from heartbeat_runs where context_issue_id = :1 and status = 'queued'", *run.context_issue_id);
+  return finalised;
 }
 
 void record_output_progress(store::Transaction& tx, RunId run, std::int64_t fence, const OutputProgress& progress) {

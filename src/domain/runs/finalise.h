@@ -48,6 +48,8 @@ struct RunReport {
 
 struct Finalised {
   RunStatus status = RunStatus::failed;
+  /// Agents with runs that waited for the issue.
+  std::vector<AgentId> waiting_agents;
 };
 
 /// Ends a claimed run. A run that was cancelled meanwhile keeps that outcome and gets what the report adds. 409 when the

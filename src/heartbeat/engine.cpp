@@ -1,0 +1,204 @@
+#include "heartbeat/engine.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "adapters/registry.h"
+#include "heartbeat/engine_state.h"
+#include "heartbeat/execution.h"
+
+namespace paperclip::heartbeat {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::optional<json::object> profile_defaults(std::string_view adapter_type, std::string_view profile) {
+  const auto* adapter = adapters::find_adapter(adapter_type);
+  if (adapter == nullptr) return std::nullopt;
+  for (const auto& known : adapter->model_profiles())
+    if (known.key == profile) return known.adapter_config.value;
+  return std::nullopt;
+}
+
+template <class IdType>
+std::optional<IdType> id_at(const json::value& payload, std::string_view key) {
+  const auto text = text_at(payload, key);
+  return text ? IdType::parse(*text) : std::nullopt;
+}
+
+}  // namespace
+
+Engine::State::State(EngineOptions options_)
+    : options(std::move(options_)), profiles(profile_defaults), pool(options.workers) {
+  options.database.subscribe([this](const store::Event& event) { receive(event); });
+}
+
+// After each commit: a run was queued, or one that runs here was cancelled.
+void Engine::State::receive(const store::Event& event) {
+  if (event.type == "heartbeat.run.queued") {
+    if (const auto agent = id_at<AgentId>(event.payload.parse(), "agentId")) poke(*agent);
+  } else if (event.type == "heartbeat.run.status") {
+    const auto payload = event.payload.parse();
+    if (text_at(payload, "status") != "cancelled") return;
+    if (const auto run = id_at<RunId>(payload, "runId"))
+      if (const auto execution = find(*run)) execution->cancel();
+  }
+}
+
+bool Engine::State::run_job(std::function<void()> job) {
+  {
+    std::lock_guard lock(mutex);
+    if (stopping) return false;
+    ++jobs;
+  }
+  const bool posted = pool.post([this, job = std::move(job)] {
+    try {
+      job();
+    } catch (const std::exception& problem) {
+      spdlog::error("heartbeat.job_failed error=\"{}\"", problem.what());
+    }
+    std::lock_guard lock(mutex);
+    --jobs;
+    changed.notify_all();
+  });
+  if (!posted) {
+    std::lock_guard lock(mutex);
+    --jobs;
+  }
+  return posted;
+}
+
+void Engine::State::run_later(std::chrono::milliseconds delay, std::function<void()> job) {
+  std::lock_guard lock(mutex);
+  timers.emplace(std::chrono::steady_clock::now() + delay, std::move(job));
+  changed.notify_all();
+}
+
+void Engine::State::poke(AgentId agent) {
+  {
+    std::lock_guard lock(mutex);
+    if (!open || stopping || !poked.insert(agent).second) return;
+  }
+  if (!run_job([this, agent] { look_at_queue(agent); })) {
+    std::lock_guard lock(mutex);
+    poked.erase(agent);  // the tick finds it
+  }
+}
+
+void Engine::State::poke_waiting() {
+  std::vector<AgentId> next;
+  {
+    std::lock_guard lock(mutex);
+    int free = options.max_live_runs - static_cast<int>(live.size()) - reserved;
+    for (; free > 0 && !waiting.empty(); --free) {
+      next.push_back(waiting.front());
+      waiting.pop_front();
+    }
+  }
+  for (const auto& agent : next) poke(agent);
+}
+
+void Engine::State::look_at_queue(AgentId agent) {
+  int slots = 0;
+  {
+    std::lock_guard lock(mutex);
+    poked.erase(agent);  // first: what is queued from now on asks again
+    if (stopping) return;
+    slots = options.max_live_runs - static_cast<int>(live.size()) - reserved;
+    if (slots <= 0) {
+      if (std::find(waiting.begin(), waiting.end(), agent) == waiting.end()) waiting.push_back(agent);
+      return;
+    }
+    reserved += slots;
+  }
+  domain::Claims claims;
+  try {
+    auto claimed = options.database.write([&](store::Transaction& tx) -> Result<domain::Claims> {
+      return domain::claim_queued_runs(tx, agent, {slots, profiles});
+    });
+    if (claimed) claims = *std::move(claimed);
+    else spdlog::error("heartbeat.claim_failed agent={} error=\"{}\"", agent.view(), claimed.error().message);
+  } catch (const std::exception& problem) {
+    spdlog::error("heartbeat.claim_failed agent={} error=\"{}\"", agent.view(), problem.what());
+  }
+  std::vector<std::shared_ptr<Execution>> started;
+  for (auto& setup : claims.runs) started.push_back(std::make_shared<Execution>(*this, std::move(setup)));
+  {
+    std::lock_guard lock(mutex);
+    reserved -= slots;
+    for (const auto& execution : started) live.emplace(execution->run_id(), execution);
+    if (claims.machine_full && std::find(waiting.begin(), waiting.end(), agent) == waiting.end()) waiting.push_back(agent);
+  }
+  poke_waiting();
+  for (std::size_t i = 0; i + 1 < started.size(); ++i)
+    if (!run_job([execution = started[i]] { execution->launch(); })) started[i]->launch();
+  if (!started.empty()) started.back()->launch();
+}
+
+void Engine::State::add(const std::shared_ptr<Execution>& execution) {
+  std::lock_guard lock(mutex);
+  live.emplace(execution->run_id(), execution);
+}
+
+std::shared_ptr<Execution> Engine::State::find(RunId run) {
+  std::lock_guard lock(mutex);
+  const auto at = live.find(run);
+  return at == live.end() ? nullptr : at->second;
+}
+
+void Engine::State::remove(RunId run, AgentId agent, const std::vector<AgentId>& others) {
+  {
+    std::lock_guard lock(mutex);
+    live.erase(run);
+    changed.notify_all();
+  }
+  poke(agent);
+  for (const auto& other : others)
+    if (other != agent) poke(other);
+  poke_waiting();
+}
+
+Engine::Engine(EngineOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+
+Engine::~Engine() { stop(Deadline::in(1s)); }
+
+void Engine::start(std::string api_url) {
+  state_->api_url = std::move(api_url);
+  state_->timekeeper = std::thread([state = state_.get()] { state->keep_time(); });
+  state_->run_job([state = state_.get()] { state->recover(); });
+}
+
+void Engine::stop(Deadline deadline) {
+  {
+    std::unique_lock lock(state_->mutex);
+    if (state_->stopping) return;
+    state_->open = false;
+    // What is being claimed or accounted for is brought to its end.
+    state_->changed.wait_until(lock, deadline.at(), [&] { return state_->jobs == 0; });
+    state_->stopping = true;
+    state_->changed.notify_all();
+  }
+  if (state_->timekeeper.joinable()) state_->timekeeper.join();
+  state_->pool.stop();
+}
+
+void Engine::poke(AgentId agent) { state_->poke(agent); }
+void Engine::tick() { state_->tick(); }
+
+std::size_t Engine::live_runs() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->live.size();
+}
+
+bool Engine::wait_idle(Deadline deadline) {
+  // What was committed before this call may not have reached the engine yet.
+  if (!state_->options.database.wait_delivered(deadline.left())) return false;
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_until(lock, deadline.at(), [&] { return state_->live.empty() && state_->jobs == 0 && state_->poked.empty(); });
+}
+
+const std::filesystem::path& Engine::run_log_directory() const { return state_->options.run_log_directory; }
+
+}  // namespace paperclip::heartbeat

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "adapters/run.h"
+#include "base/deadline.h"
+#include "base/id.h"
+#include "base/time.h"
+
+namespace paperclip::store {
+class Database;
+}
+namespace paperclip::domain {
+class SecretVault;
+class RunTokens;
+}
+namespace paperclip::environments {
+class LocalRunner;
+}
+namespace paperclip::net {
+class HttpClient;
+}
+
+namespace paperclip::heartbeat {
+
+class LiveEvents;
+
+struct EngineOptions {
+  store::Database& database;
+  Clock& clock;
+  const domain::SecretVault& vault;
+  const domain::RunTokens& tokens;
+  environments::LocalRunner& runner;
+  net::HttpClient& http;
+  LiveEvents& live;
+  adapters::HostEnvironment host;
+  std::filesystem::path instance_root, run_log_directory, server_cwd;
+  /// Runs at once on this machine, whatever the agents' own limits add up to.
+  int max_live_runs = 64;
+  std::size_t workers = 6;
+  bool scheduler_enabled = true;
+  std::chrono::milliseconds scheduler_interval{30'000};
+};
+
+/// Makes runs happen: claims what is queued, starts it, follows it, accounts for it (spec/execution.md 5, 6, 13).
+///
+///   wakeup ──commit──▶ poke ──▶ claim ──▶ prepare ──▶ start ──▶ output … ──▶ exit ──▶ finalise ──▶ next
+///            (rule)          (one rule)  (disk,      (runner)  (log, frames)         (one rule)
+///                                         secrets)
+///
+/// Rules decide and are rows; this only carries them out, so it can be lost at any moment: a poke that got lost is found
+/// by the tick, a run that outlived the server is taken over at the next start.
+class Engine {
+ public:
+  explicit Engine(EngineOptions options);
+  /// Stops without patience.
+  ~Engine();
+  Engine(const Engine&) = delete;
+
+  /// Takes over what an earlier server left, then begins to claim; returns at once, the work goes on behind. `api_url` is
+  /// the address agents call, without `/api`.
+  void start(std::string api_url);
+  /// Claims nothing more and ends its own work; agents go on running for the next server.
+  void stop(Deadline deadline);
+
+  /// Looks at the agent's queue, soon. From any thread; cheap when it is pending already.
+  void poke(AgentId agent);
+  /// One turn of the scheduler now: timers, due retries, lost pokes, stranded work. Blocks; not from a callback.
+  void tick();
+
+  /// Runs that hold a slot of the machine.
+  std::size_t live_runs() const;
+  /// True once nothing is claimed, starting or running here; false if that takes longer than the deadline.
+  bool wait_idle(Deadline deadline);
+  const std::filesystem::path& run_log_directory() const;
+
+  struct State;  // engine_state.h
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace paperclip::heartbeat

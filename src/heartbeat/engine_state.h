@@ -1,0 +1,74 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "domain/access/run_token.h"
+#include "domain/runs/claim.h"
+#include "domain/runs/finalise.h"
+#include "environments/local_runner.h"
+#include "heartbeat/engine.h"
+#include "heartbeat/live_events.h"
+#include "net/client.h"
+#include "net/worker_pool.h"
+#include "store/database.h"
+
+/// The engine's inside, shared by its files: queue (engine.cpp), one run (execution.*), what an earlier server left
+/// (recovery.cpp), what time brings (ticks.cpp).
+namespace paperclip::heartbeat {
+
+class Execution;
+
+struct Engine::State {
+  explicit State(EngineOptions options_);
+
+  // Queue
+  void poke(AgentId agent);
+  void look_at_queue(AgentId agent);
+  void poke_waiting();
+  void receive(const store::Event& event);
+
+  // Runs here. `add` reserves nothing: the slot was taken with the claim.
+  void add(const std::shared_ptr<Execution>& execution);
+  std::shared_ptr<Execution> find(RunId run);
+  /// The run is accounted for: its slot is free, and whoever waited for it is looked at.
+  void remove(RunId run, AgentId agent, const std::vector<AgentId>& waiting);
+  /// On the pool; false while stopping.
+  bool run_job(std::function<void()> job);
+  /// On the pool, after a while.
+  void run_later(std::chrono::milliseconds delay, std::function<void()> job);
+
+  // Recovery
+  void recover();
+  void take_over(const domain::StoredRun& run);
+
+  // Time
+  void keep_time();
+  void tick();
+
+  const EngineOptions options;
+  domain::ProfileDefaults profiles;
+  std::string api_url;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<RunId, std::shared_ptr<Execution>> live;
+  int reserved = 0;                 // slots of claims under way
+  int jobs = 0;                     // on the pool, queued or running
+  std::set<AgentId> poked;          // a look is pending
+  std::deque<AgentId> waiting;      // for a slot of the machine
+  bool open = false;                // claims may be made
+  bool stopping = false;
+  std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> timers;
+  std::mutex ticking;               // one tick at a time
+
+  std::thread timekeeper;
+  net::WorkerPool pool;
+};
+
+}  // namespace paperclip::heartbeat

@@ -1,0 +1,271 @@
+#include "heartbeat/execution.h"
+
+#include <spdlog/spdlog.h>
+
+#include "adapters/registry.h"
+#include "base/text.h"
+#include "base/write_json.h"
+#include "domain/agents/agents.h"
+#include "os/files.h"
+
+namespace paperclip::heartbeat {
+
+using namespace std::chrono_literals;
+using domain::OutputStream;
+
+namespace {
+constexpr auto progress_interval = 60s;
+constexpr std::size_t longest_frame_chunk = 8192;
+}  // namespace
+
+Execution::Execution(Engine::State& engine, domain::RunSetup setup)
+    : engine_(engine), setup_(std::move(setup)), flushed_at_(std::chrono::steady_clock::now()) {}
+
+void Execution::launch() {
+  const auto self = shared_from_this();
+  try {
+    auto ready = prepare(false);
+    auto begun = ready ? begin(*std::move(ready)) : Result<>(std::move(ready).error());
+    if (!begun) end(broken(begun.error()));
+  } catch (const std::exception& problem) {
+    end(broken(internal_error(problem.what())));
+  }
+}
+
+// Secrets, workspace, context, command: everything that needs a disk or a key.
+Result<Execution::Ready> Execution::prepare(bool fresh_session) {
+  const auto& options = engine_.options;
+  auto env = TRY(domain::resolve_env(options.vault, setup_.env));
+  adapters::RunContext run;
+  run.run_id = setup_.run.id;
+  run.adapter_type = setup_.agent.adapter_type;
+  adapter_ = &adapters::adapter_for_run(run.adapter_type);
+  run.agent.id = setup_.agent.id;
+  run.agent.company_id = setup_.agent.company_id;
+  run.agent.name = setup_.agent.name;
+  std::string row;
+  domain::append_agent_json(row, setup_.agent);
+  run.agent.row = RawJson(std::move(row)).parse().as_object();
+  run.config = setup_.config;
+  json::object values;
+  std::vector<std::string> secrets;
+  for (const auto& [name, value] : env.values) values[name] = value;
+  for (const auto& name : env.secret_keys) {
+    run.secret_environment_names.push_back(name);
+    secrets.push_back(env.values.at(name));
+  }
+  run.config["env"] = std::move(values);
+
+  const Workspace workspace = TRY(prepare_workspace(setup_, options.instance_root));
+  Ready ready;
+  ready.start = start_context(setup_, workspace);
+  run.context = setup_.context;
+  for (const auto& item : ready.start.context) run.context[item.key()] = item.value();
+  run.session.id = setup_.session.session_id.value_or("");
+  run.session.display_id = setup_.session.display_id.value_or("");
+  run.session.params = setup_.session.params.value_or(json::object());
+  run.session.task_key = setup_.session.task_key.value_or("");
+  run.retry_with_fresh_session = fresh_session;
+  run.api_url = engine_.api_url;
+  run.agent_home = workspace.agent_home;
+  run.instance_root = options.instance_root;
+  run.server_cwd = options.server_cwd;
+  run.host = options.host;
+  if (adapter_->wants_run_token()) {
+    run.auth_token = options.tokens.issue(setup_.agent.id, setup_.agent.company_id, run.adapter_type, setup_.run.id, options.clock.now());
+    secrets.push_back(run.auth_token);
+  }
+  mask_ = SecretMask(secrets);
+  if (!log_) TRY(open_log());
+
+  if (adapter_->form() == adapters::RunForm::http_call) {
+    ready.call = TRY(adapter_->prepare_call(run));
+    timeout_ = ready.call->timeout;
+    return ready;
+  }
+  ready.command = TRY(adapter_->prepare(run));
+  auto& prepared = *ready.command;
+  timeout_ = prepared.timeout;
+  last_word_grace_ = prepared.terminal_result_grace;
+  parser_ = std::move(prepared.parser);
+  command_ = {};
+  command_.argv = std::move(prepared.argv);
+  command_.cwd = prepared.cwd;
+  command_.env.assign(prepared.environment.begin(), prepared.environment.end());
+  command_.stdin_text = prepared.stdin_text.value_or("");
+  command_.timeout = prepared.timeout;
+  if (prepared.grace.count() > 0) command_.grace = prepared.grace;
+  return ready;
+}
+
+Result<> Execution::open_log() {
+  log_ = TRY(RunLog::open(engine_.options.run_log_directory, run_log_ref(setup_.run.company_id, setup_.run.agent_id, setup_.run.id)));
+  skip_out_ = log_->positions().out;
+  skip_err_ = log_->positions().err;
+  out_.emplace(mask_, skip_out_);
+  err_.emplace(mask_, skip_err_);
+  progress_.seq = log_->lines();
+  return {};
+}
+
+// The last row before the process, then the process.
+Result<> Execution::begin(Ready ready) {
+  for (const auto& note : ready.start.notes) say("[paperclip] " + note + "\n");
+  if (ready.command)
+    for (const auto& note : ready.command->log_notes) say(note);
+  domain::StartFacts facts;
+  facts.context = std::move(ready.start.context);
+  facts.lease_metadata = std::move(ready.start.lease_metadata);
+  facts.invocation = mask_.mask(json::value(ready.command ? ready.command->invocation : ready.call->invocation));
+  facts.log_ref = run_log_ref(setup_.run.company_id, setup_.run.agent_id, setup_.run.id);
+  auto recorded = engine_.options.database.write([&](store::Transaction& tx) { return domain::record_start(tx, setup_, facts); });
+  if (!recorded) {
+    // Cancelled between claim and start: there is no process to end.
+    if (recorded.error().kind == ErrorKind::conflict) {
+      end({});
+      return {};
+    }
+    return recorded;
+  }
+  if (ready.call) {
+    start_call(*ready.call);
+    return {};
+  }
+  if (ready.command->create_cwd) TRY(os::make_directories(command_.cwd));
+  return start_command(false);
+}
+
+Result<> Execution::start_command(bool again) {
+  auto& runner = engine_.options.runner;
+  if (again) TRY(runner.forget(setup_.run.id));
+  TRY(runner.start(setup_.run.id, command_, shared_from_this()));
+  command_.env.clear();  // it holds secrets, and is not needed again
+  command_.stdin_text.clear();
+  std::lock_guard lock(cancel_mutex_);
+  process_started_ = true;
+  if (cancelled_) runner.cancel(setup_.run.id, command_.grace);
+  return {};
+}
+
+void Execution::start_call(const adapters::HttpCall& call) {
+  net::ClientRequest request;
+  request.method = call.method;
+  request.url = call.url;
+  for (const auto& [name, value] : call.headers) request.headers.add(name, value);
+  request.body = call.body;
+  request.timeout = call.timeout.count() > 0 ? call.timeout : std::chrono::milliseconds(24h);
+  std::lock_guard lock(cancel_mutex_);
+  call_ = engine_.options.http.send(std::move(request), [self = shared_from_this(), call](Result<net::ClientResponse> outcome) {
+    auto shared = std::make_shared<Result<net::ClientResponse>>(std::move(outcome));
+    self->engine_.run_job([self, call, shared] { self->end_call(call, *std::move(shared)); });
+  });
+  if (cancelled_) engine_.options.http.cancel(*call_);
+}
+
+void Execution::cancel() {
+  std::lock_guard lock(cancel_mutex_);
+  cancelled_ = true;
+  if (process_started_) engine_.options.runner.cancel(setup_.run.id, command_.grace);
+  if (call_) engine_.options.http.cancel(*call_);
+}
+
+void Execution::on_started(int pid, int process_group, Timestamp started) {
+  // The reference knows no process of `process` agents, and its clients expect none.
+  if (setup_.agent.adapter_type == "process") return;
+  engine_.run_job([self = shared_from_this(), pid, process_group, started] {
+    (void)self->engine_.options.database.write([&](store::Transaction& tx) -> Result<> {
+      tx.execute("update heartbeat_runs set process_pid = :1, process_group_id = :2, process_started_at = :3, updated_at = :4 where id = :5 and fence = :6",
+                 pid, process_group, started, tx.now(), self->setup_.run.id, self->setup_.run.fence);
+      return {};
+    });
+  });
+}
+
+void Execution::on_output(const environments::OutputChunk& chunk) {
+  const bool err = chunk.stream == environments::OutputStream::stderr_;
+  parser_->feed(err ? adapters::OutputStream::err : adapters::OutputStream::out, chunk.bytes);
+  auto& skip = err ? skip_err_ : skip_out_;
+  const auto known = std::min<std::uint64_t>(skip, chunk.bytes.size());
+  skip -= known;
+  auto& pipe = err ? *err_ : *out_;
+  std::string text = pipe.feed(chunk.bytes.substr(known));
+  write_chunk(err ? OutputStream::stderr_ : OutputStream::stdout_, std::move(text), pipe.taken(), chunk.time);
+  linger_after_last_word();
+  flush_progress_sometimes();
+}
+
+// A tool that has said its last word may linger a little, no longer (spec/execution.md 10).
+void Execution::linger_after_last_word() {
+  if (lingering_ || !last_word_grace_ || !parser_->terminal_result_seen()) return;
+  lingering_ = true;
+  engine_.run_later(*last_word_grace_, [self = shared_from_this()] { self->engine_.options.runner.finish(self->setup_.run.id, self->command_.grace); });
+}
+
+void Execution::say(std::string_view note) {
+  if (log_) write_chunk(OutputStream::stdout_, std::string(note), out_->taken(), engine_.options.clock.now());
+}
+
+void Execution::write_chunk(OutputStream stream, std::string text, std::uint64_t offset, Timestamp at) {
+  if (text.empty()) return;
+  text = bounded_log_chunk(std::move(text));
+  if (auto written = log_->append(at, stream, text, offset); !written)
+    spdlog::error("run_log.write_failed run={} error=\"{}\"", setup_.run.id.view(), written.error().message);
+  progress_.at = at;
+  ++progress_.seq;
+  progress_.stream = stream;
+  progress_.bytes = static_cast<std::int64_t>(log_->bytes());
+  if (!engine_.options.live.has_listeners(setup_.run.company_id)) return;
+  const auto shown = utf8_tail(text, longest_frame_chunk);
+  std::string payload;
+  JsonObjectWriter(payload)
+      .field("runId", setup_.run.id)
+      .field("agentId", setup_.run.agent_id)
+      .field("ts", at)
+      .field("stream", stream)
+      .field("chunk", shown)
+      .field("truncated", shown.size() < text.size())
+      .end();
+  engine_.options.live.publish(setup_.run.company_id, "heartbeat.run.log", payload, at);
+}
+
+void Execution::flush_progress_sometimes() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - flushed_at_ < progress_interval || !progress_.at) return;
+  flushed_at_ = now;
+  engine_.run_job([self = shared_from_this(), progress = progress_] {
+    (void)self->engine_.options.database.write([&](store::Transaction& tx) -> Result<> {
+      domain::record_output_progress(tx, self->setup_.run.id, self->setup_.run.fence, progress);
+      return {};
+    });
+  });
+}
+
+void Execution::on_exit(const environments::ExitStatus& status) {
+  exit_ = status;
+  const Timestamp now = engine_.options.clock.now();
+  write_chunk(OutputStream::stdout_, out_->finish(), out_->taken(), now);
+  write_chunk(OutputStream::stderr_, err_->finish(), err_->taken(), now);
+  // While the server stops, the next one accounts for it: the run's directory has all there is to know.
+  engine_.run_job([self = shared_from_this()] { self->end_process(); });
+}
+
+void Execution::take_over() {
+  const auto self = shared_from_this();
+  took_over_ = true;
+  try {
+    auto ready = prepare(false);
+    if (!ready) return end(broken(ready.error()));
+    {
+      std::lock_guard lock(cancel_mutex_);
+      process_started_ = true;
+    }
+    // The adapter has to see everything again; the log goes on where it was.
+    if (auto attached = engine_.options.runner.reattach(setup_.run.id, 0, shared_from_this()); !attached) return end(broken(attached.error()));
+    std::lock_guard lock(cancel_mutex_);
+    if (cancelled_ || setup_.run.status == domain::RunStatus::cancelled) engine_.options.runner.cancel(setup_.run.id, command_.grace);
+  } catch (const std::exception& problem) {
+    end(broken(internal_error(problem.what())));
+  }
+}
+
+}  // namespace paperclip::heartbeat

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "adapters/adapter.h"
+#include "environments/local_runner.h"
+#include "heartbeat/engine_state.h"
+#include "heartbeat/log_pipe.h"
+#include "heartbeat/run_log.h"
+#include "heartbeat/secret_mask.h"
+#include "heartbeat/start_context.h"
+
+namespace paperclip::heartbeat {
+
+/// One run while it is here, from the claim until it is accounted for. `launch`, `take_over` and the end run on the
+/// engine's pool, output on the runner's thread; the order launch → output → end keeps them apart.
+class Execution : public environments::RunObserver, public std::enable_shared_from_this<Execution> {
+ public:
+  Execution(Engine::State& engine, domain::RunSetup setup);
+
+  RunId run_id() const { return setup_.run.id; }
+  AgentId agent_id() const { return setup_.run.agent_id; }
+
+  /// Prepares and starts the command, or makes the call. Whatever goes wrong ends the run.
+  void launch();
+  /// Goes on with a run that an earlier server started.
+  void take_over();
+  /// The run was cancelled in the database; its process has to go.
+  void cancel();
+
+  void on_started(int pid, int process_group, Timestamp started) override;
+  void on_output(const environments::OutputChunk& chunk) override;
+  void on_exit(const environments::ExitStatus& status) override;
+
+ private:
+  /// What preparing made: a command or a call.
+  struct Ready {
+    StartContext start;
+    std::optional<adapters::PreparedRun> command;
+    std::optional<adapters::HttpCall> call;
+  };
+  Result<Ready> prepare(bool fresh_session);
+  Result<> begin(Ready ready);
+  Result<> open_log();
+  void say(std::string_view note);
+  Result<> start_command(bool again);
+  void start_call(const adapters::HttpCall& call);
+  void write_chunk(domain::OutputStream stream, std::string text, std::uint64_t offset, Timestamp at);
+  void flush_progress_sometimes();
+  void linger_after_last_word();
+  /// On the pool: the process is gone.
+  void end_process();
+  void end_call(const adapters::HttpCall& call, Result<net::ClientResponse> outcome);
+  bool start_over(const adapters::AdapterResult& result);
+  domain::RunReport report_of(const adapters::AdapterResult& result) const;
+  domain::RunReport broken(const Error& error) const;
+  void end(domain::RunReport report);
+  void finalise(const domain::RunReport& report, int attempt);
+
+  Engine::State& engine_;
+  domain::RunSetup setup_;
+  const adapters::Adapter* adapter_ = nullptr;
+  SecretMask mask_;
+  std::optional<RunLog> log_;
+  std::optional<LogPipe> out_, err_;
+  std::unique_ptr<adapters::OutputParser> parser_;
+  environments::RunCommand command_;
+  std::chrono::milliseconds timeout_{0};
+  std::optional<std::chrono::milliseconds> last_word_grace_;
+  bool lingering_ = false;
+  bool took_over_ = false;
+  bool started_over_ = false;
+  std::uint64_t skip_out_ = 0, skip_err_ = 0;  // bytes that the log holds from an earlier server
+  domain::OutputProgress progress_;
+  std::chrono::steady_clock::time_point flushed_at_;
+  environments::ExitStatus exit_;
+
+  std::mutex cancel_mutex_;
+  bool cancelled_ = false;
+  bool process_started_ = false;
+  std::optional<net::HttpClient::RequestId> call_;
+};
+
+}  // namespace paperclip::heartbeat

@@ -1,0 +1,72 @@
+#include <spdlog/spdlog.h>
+
+#include "domain/runs/retries.h"
+#include "domain/runs/stranded.h"
+#include "domain/wakeups/timers.h"
+#include "heartbeat/execution.h"
+
+/// What time brings: jobs that were put off, and the scheduler's turn (spec/execution.md 23).
+namespace paperclip::heartbeat {
+
+namespace {
+
+constexpr std::chrono::hours kept_events{24 * 7};
+
+}  // namespace
+
+void Engine::State::keep_time() {
+  auto next_tick = std::chrono::steady_clock::now() + options.scheduler_interval;
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    auto until = next_tick;
+    if (!timers.empty()) until = std::min(until, timers.begin()->first);
+    changed.wait_until(lock, until, [&] { return stopping || (!timers.empty() && timers.begin()->first < until); });
+    if (stopping) return;
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<std::function<void()>> due;
+    while (!timers.empty() && timers.begin()->first <= now) {
+      due.push_back(std::move(timers.begin()->second));
+      timers.erase(timers.begin());
+    }
+    const bool tick_now = now >= next_tick;
+    if (tick_now) next_tick = now + options.scheduler_interval;
+    lock.unlock();
+    for (auto& job : due) run_job(std::move(job));
+    if (tick_now) run_job([this] { tick(); });
+    lock.lock();
+  }
+}
+
+void Engine::State::tick() {
+  const std::unique_lock turn(ticking, std::try_to_lock);
+  if (!turn) return;  // the last one is still at it
+  {
+    std::lock_guard lock(mutex);
+    if (!open || stopping) return;
+  }
+  if (options.scheduler_enabled) {
+    for (const auto& agent : options.database.read([](store::Reader& reader) { return domain::agents_due(reader); })) {
+      // One agent's refusal is not the others' concern.
+      auto woken = options.database.write([&](store::Transaction& tx) -> Result<> {
+        domain::wake_by_timer(tx, agent);
+        return {};
+      });
+      if (!woken) spdlog::error("heartbeat.timer_failed agent={} error=\"{}\"", agent.view(), woken.error().message);
+    }
+    auto swept = options.database.write([](store::Transaction& tx) -> Result<domain::StrandedReport> {
+      domain::promote_due_retries(tx);
+      return domain::reconcile_stranded_issues(tx);
+    });
+    if (!swept) spdlog::error("heartbeat.reconcile_failed error=\"{}\"", swept.error().message);
+  }
+  (void)options.database.write([&](store::Transaction& tx) -> Result<> {
+    store::prune_events(tx, tx.now() - kept_events);
+    return {};
+  });
+  for (const auto& agent : options.database.read([](store::Reader& reader) {
+         return reader.column<AgentId>("select distinct agent_id from heartbeat_runs where status = 'queued'");
+       }))
+    poke(agent);
+}
+
+}  // namespace paperclip::heartbeat
