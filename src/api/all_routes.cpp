@@ -7,11 +7,14 @@ void add_all_routes(Routes& routes) {
   add_company_routes(routes);
   add_agent_routes(routes);
   add_agent_update_routes(routes);
+  add_agent_runtime_routes(routes);
+  add_agent_wakeup_routes(routes);
   add_activity_routes(routes);
   add_cost_routes(routes);
   add_dashboard_routes(routes);
   add_goal_routes(routes);
   add_project_routes(routes);
+  add_run_routes(routes);
   add_secret_routes(routes);
 }
 

@@ -15,6 +15,9 @@ void add_dashboard_routes(Routes& routes);
 void add_goal_routes(Routes& routes);
 void add_project_routes(Routes& routes);
 void add_secret_routes(Routes& routes);
+void add_agent_runtime_routes(Routes& routes);
+void add_agent_wakeup_routes(Routes& routes);
+void add_run_routes(Routes& routes);
 
 /// Every endpoint of the server.
 void add_all_routes(Routes& routes);

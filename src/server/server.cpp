@@ -9,12 +9,18 @@
 
 #include "api/all_routes.h"
 #include "api/dispatcher.h"
+#include "api/live_events.h"
 #include "api/services.h"
 #include "domain/access/resolver.h"
 #include "domain/schema/migrations.h"
 #include "domain/secrets/vault.h"
+#include "environments/local_runner.h"
+#include "heartbeat/engine.h"
+#include "heartbeat/live_events.h"
+#include "net/client.h"
 #include "net/server.h"
 #include "net/worker_pool.h"
+#include "os/child_environment.h"
 #include "server/local_state.h"
 #include "store/database.h"
 
@@ -84,17 +90,61 @@ api::ApiSettings api_settings(const Config& config) {
 struct Server::Parts {
   Config config;
   LocalState local_state;
+  // The database delivers events to these until it is gone, so they go after it.
+  std::optional<heartbeat::LiveEvents> live;
+  std::unique_ptr<heartbeat::Engine> engine;
   std::unique_ptr<store::Database> database;
   std::optional<domain::SecretVault> vault;
   std::optional<domain::RunTokens> tokens;
   std::optional<domain::ActorResolver> actors;
   std::optional<DatabaseProbe> probe;
+  std::unique_ptr<environments::LocalRunner> runner;
+  std::unique_ptr<net::HttpClient> http;
   std::optional<net::WorkerPool> pool;
   std::optional<api::Services> services;
   api::Routes routes;
   std::optional<api::Dispatcher> dispatcher;
   std::unique_ptr<net::Server> listener;
 };
+
+namespace {
+
+// Where agents find us (spec/environments.md 15).
+std::string agent_api_url(const Config& config, std::uint16_t port) {
+  if (!config.public_url.empty()) return config.public_url;
+  std::string host = config.host == "0.0.0.0" || config.host == "::" ? "localhost" : config.host;
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return "http://" + host + ":" + std::to_string(port);
+}
+
+// Installed beside us; PAPERCLIP_RUNNER names another.
+std::filesystem::path runner_binary(const adapters::HostEnvironment& host) {
+  if (const auto named = os::value_in(host, "PAPERCLIP_RUNNER"); !named.empty()) return named;
+  std::error_code ec;
+  return std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / "paperclip-runner";
+}
+
+}  // namespace
+
+Result<> Server::start_heartbeat(Parts& parts) {
+  const Config& config = parts.config;
+  auto host = os::own_environment();
+  environments::LocalRunnerOptions runner;
+  runner.runner = runner_binary(host);
+  runner.root = config.instance_root / "runs";
+  parts.runner = TRY(environments::LocalRunner::create(std::move(runner)));
+  parts.http = std::make_unique<net::HttpClient>();
+  parts.live.emplace(*parts.database);
+  heartbeat::EngineOptions options{*parts.database, Clock::system(), *parts.vault, *parts.tokens, *parts.runner, *parts.http, *parts.live};
+  options.host = std::move(host);
+  options.instance_root = config.instance_root;
+  options.run_log_directory = config.run_log_directory;
+  options.server_cwd = std::filesystem::current_path();
+  options.scheduler_enabled = config.scheduler_enabled;
+  options.scheduler_interval = config.scheduler_interval;
+  parts.engine = std::make_unique<heartbeat::Engine>(std::move(options));
+  return {};
+}
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { stop(1s); }
@@ -122,6 +172,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   Parts* const raw = parts.get();
   parts->services.emplace(api::Services{api_settings(settings), Clock::system(), Random::system(), *parts->database, *parts->actors, *parts->vault,
                                         [raw] { return raw->probe->answers(); }});
+  TRY(start_heartbeat(*parts));
+  parts->services->engine = parts->engine.get();
   api::add_all_routes(parts->routes);
   parts->dispatcher.emplace(*parts->services, parts->routes, *parts->pool);
 
@@ -129,14 +181,20 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   listening.host = settings.host;
   listening.port = settings.port;
   listening.handler = [raw](net::Request request, net::Responder respond) { raw->dispatcher->handle(std::move(request), std::move(respond)); };
+  listening.upgrade_handler = [raw](const net::Request& request, net::Upgrade upgrade) {
+    api::handle_upgrade(*raw->services, *raw->live, *raw->pool, request, std::move(upgrade));
+  };
   parts->listener = TRY(net::Server::listen(std::move(listening)));
+  parts->engine->start(agent_api_url(settings, parts->listener->port()));
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
 void Server::stop(std::chrono::milliseconds patience) {
   if (!parts_->listener) return;
-  parts_->listener->stop(Deadline::in(patience));
+  const Deadline deadline = Deadline::in(patience);
+  parts_->listener->stop(deadline);
   parts_->pool->stop();
+  parts_->engine->stop(deadline);
 }
 
 }  // namespace paperclip::server

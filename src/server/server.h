@@ -25,6 +25,7 @@ class Server {
  private:
   struct Parts;
   explicit Server(std::unique_ptr<Parts> parts);
+  static Result<> start_heartbeat(Parts& parts);
   std::unique_ptr<Parts> parts_;
 };
 

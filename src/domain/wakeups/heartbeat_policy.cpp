@@ -69,6 +69,11 @@ HeartbeatPolicy heartbeat_policy(const json::value& runtime_config) {
   return policy;
 }
 
+bool heartbeat_enabled_leniently(const json::value& runtime_config) {
+  const auto* enabled = find_path(runtime_config, "heartbeat.enabled");
+  return lenient_bool(enabled).value_or(false);
+}
+
 MaxTurnContinuation max_turn_continuation(const json::value& runtime_config) {
   MaxTurnContinuation policy;
   const auto* given = object_at(runtime_config, "heartbeat.maxTurnContinuation");

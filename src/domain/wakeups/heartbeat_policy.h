@@ -17,6 +17,9 @@ struct HeartbeatPolicy {
 /// The strict reading that wakes follow: only a JSON boolean enables the timer.
 HeartbeatPolicy heartbeat_policy(const json::value& runtime_config);
 
+/// The reading of the scheduler's list, where "true", 1 and the like enable too.
+bool heartbeat_enabled_leniently(const json::value& runtime_config);
+
 /// How often, and how soon, a run that used up its turns is continued.
 struct MaxTurnContinuation {
   bool enabled = true;
