@@ -111,6 +111,14 @@ Result<Answer> read_log(Call& call) {
   return out;
 }
 
+Result<Answer> list_operations(Call& call) {
+  return ok_json(call.services.database.read([&](store::Reader& reader) {
+    std::string body;
+    domain::append_run_operations(body, reader, call.entity<RunId>());
+    return body;
+  }));
+}
+
 // An unknown run has no issues; a foreign one is as unknown.
 Result<Answer> list_issues(Call& call) {
   const auto id = RunId::parse(call.param("id"));
@@ -164,6 +172,7 @@ void add_run_routes(Routes& routes) {
   routes.post("/api/heartbeat-runs/{id}/cancel", cancel_run).entity(run_kind).callers(board, "Board access required");
   routes.get("/api/heartbeat-runs/{id}/events", list_events).entity(run_kind);
   routes.get("/api/heartbeat-runs/{id}/log", read_log).entity(run_kind);
+  routes.get("/api/heartbeat-runs/{id}/workspace-operations", list_operations).entity(run_kind);
   routes.get("/api/heartbeat-runs/{id}/issues", list_issues);
   routes.post("/api/heartbeat-runs/{id}/watchdog-decisions", decide_on_silence).entity(run_kind);
 }

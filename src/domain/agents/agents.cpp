@@ -7,6 +7,7 @@
 #include "domain/activity/activity.h"
 #include "domain/companies/companies.h"
 #include "domain/memberships/membership.h"
+#include "domain/runs/cancel.h"
 
 namespace paperclip::domain {
 
@@ -177,6 +178,7 @@ Result<AgentId> insert_agent(store::Transaction& tx, const CompanyScope& scope, 
 Result<> pause_agent(store::Transaction& tx, const CompanyScope& scope, AgentId agent) {
   if (TRY(status_of(tx, scope, agent)) == "terminated") return conflict("Cannot pause terminated agent");
   tx.execute("update agents set status = 'paused', pause_reason = 'manual', paused_at = :1, updated_at = :2 where id = :3", tx.now(), tx.now(), agent);
+  cancel_runs_of_agent(tx, scope.company_id(), agent);
   log_agent(tx, scope, agent, "agent.paused");
   return {};
 }
@@ -202,6 +204,7 @@ Result<> terminate_agent(store::Transaction& tx, const CompanyScope& scope, Agen
   TRY(status_of(tx, scope, agent));
   tx.execute("update agents set status = 'terminated', pause_reason = null, paused_at = null, updated_at = :1 where id = :2", tx.now(), agent);
   tx.execute("update agent_api_keys set revoked_at = :1 where agent_id = :2 and revoked_at is null", tx.now(), agent);
+  cancel_runs_of_agent(tx, scope.company_id(), agent);
   log_agent(tx, scope, agent, "agent.terminated");
   return {};
 }

@@ -51,8 +51,7 @@ struct NewAgent {
 /// to same company`. Writes no activity: creation and hiring log different ones.
 Result<AgentId> insert_agent(store::Transaction& tx, const CompanyScope& scope, const NewAgent& agent);
 
-/// Pause, resume, approve, terminate (spec/organisation.md 2.10). Runs of the agent are cancelled by the engine, which
-/// the emitted `agent.paused` / `agent.terminated` activities reach.
+/// Pause, resume, approve, terminate (spec/organisation.md 2.10). Pausing and terminating cancel the agent's live runs.
 Result<> pause_agent(store::Transaction& tx, const CompanyScope& scope, AgentId agent);
 Result<> resume_agent(store::Transaction& tx, const CompanyScope& scope, AgentId agent);
 Result<> approve_agent(store::Transaction& tx, const CompanyScope& scope, AgentId agent);

@@ -87,8 +87,7 @@ Result<> check_default_environment(store::Reader& reader, const CompanyScope& sc
 void fill_heartbeat_defaults(json::object& runtime_config) {
   json::value& slot = runtime_config["heartbeat"];
   json::object heartbeat = slot.is_object() ? slot.get_object() : json::object();
-  const auto* enabled = heartbeat.if_contains("enabled");
-  if (enabled == nullptr || !enabled->is_bool()) heartbeat["enabled"] = false;
+  if (!heartbeat.contains("enabled")) heartbeat["enabled"] = false;
   const auto* limit = heartbeat.if_contains("maxConcurrentRuns");
   if (limit == nullptr || !limit->is_number()) heartbeat["maxConcurrentRuns"] = 20;
   slot = std::move(heartbeat);

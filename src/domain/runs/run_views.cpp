@@ -8,6 +8,7 @@
 #include "domain/runs/output_silence.h"
 #include "domain/runs/run_event.h"
 #include "domain/runs/run_projections.h"
+#include "domain/workspaces/execution_workspace.h"
 
 namespace paperclip::domain {
 
@@ -332,6 +333,15 @@ void append_run_issues(std::string& out, store::Reader& reader, RunId run) {
   }
   append_json(out, reader.all<RunIssue>("select i.id, i.identifier, i.title, i.status, i.priority from issues i join heartbeat_runs r on r.company_id = i.company_id "
                                         "where r.id = :1 and i.id in {list :2} order by i.created_at, i.id", run, ids));
+}
+
+void append_run_operations(std::string& out, store::Reader& reader, RunId run) {
+  const auto snapshot = reader.one<RawJson>("select context_snapshot from heartbeat_runs where id = :1", run);
+  const auto named = snapshot ? text_at(snapshot->parse(), "executionWorkspaceId") : std::nullopt;
+  const auto workspace = named ? ExecutionWorkspaceId::parse(*named) : std::nullopt;
+  append_json(out, reader.all<WorkspaceOperation>("select {} from workspace_operations where heartbeat_run_id = :1 or (execution_workspace_id = :2 and heartbeat_run_id is null) "
+                                                  "order by started_at, id limit 1000",
+                                                  run, workspace.value_or(ExecutionWorkspaceId())));
 }
 
 void append_run_events(std::string& out, store::Reader& reader, RunId run, std::int64_t after, std::int64_t limit) {

@@ -28,6 +28,8 @@ void append_issue_active_run(std::string& out, store::Reader& reader, CompanyId 
 void append_issue_runs(std::string& out, store::Reader& reader, CompanyId company, IssueId issue);
 /// The issues a run was about: its context's, and those it touched.
 void append_run_issues(std::string& out, store::Reader& reader, RunId run);
+/// What was done to workspaces for the run, oldest first (spec/workspaces.md 7).
+void append_run_operations(std::string& out, store::Reader& reader, RunId run);
 /// Events behind `after`, oldest first.
 void append_run_events(std::string& out, store::Reader& reader, RunId run, std::int64_t after, std::int64_t limit);
 
