@@ -1,7 +1,5 @@
 #include <algorithm>
 
-#include "api/adapter_rules.h"
-#include "api/agent_bodies.h"
 #include "api/agent_kind.h"
 #include "api/all_routes.h"
 #include "api/services.h"
@@ -9,7 +7,6 @@
 #include "domain/access/permissions.h"
 #include "domain/activity/activity.h"
 #include "domain/agents/agents.h"
-#include "domain/secrets/secrets.h"
 #include "store/database.h"
 
 namespace paperclip::api {
@@ -17,30 +14,6 @@ namespace paperclip::api {
 namespace {
 
 using AgentRow = domain::Agent;
-
-struct PermissionsBody {
-  Default<bool> can_create_agents{false};
-};
-BOOST_DESCRIBE_STRUCT(PermissionsBody, (), (can_create_agents))
-
-struct CreateAgentBody {
-  Text<1> name;
-  Default<AgentRole> role{AgentRole::general};
-  std::optional<std::string> title;
-  std::optional<IconName> icon;
-  std::optional<AgentId> reports_to;
-  std::optional<std::string> capabilities;
-  Omit<std::vector<std::string>> desired_skills;
-  Default<Trimmed<0>> adapter_type{Trimmed<0>("process")};
-  Default<AdapterConfig> adapter_config;
-  Default<RuntimeConfig> runtime_config;
-  std::optional<EnvironmentId> default_environment_id;
-  Default<Int<0>> budget_monthly_cents{Int<0>(0)};
-  Omit<PermissionsBody> permissions;
-  std::optional<JsonObject> metadata;
-};
-BOOST_DESCRIBE_STRUCT(CreateAgentBody, (), (name, role, title, icon, reports_to, capabilities, desired_skills, adapter_type, adapter_config,
-                                            runtime_config, default_environment_id, budget_monthly_cents, permissions, metadata))
 
 struct CreateKeyBody {
   Default<Text<1>> name{Text<1>("default")};
@@ -100,47 +73,6 @@ Result<Answer> get_agent(Call& call) { return agent_detail(call, call.entity<Age
 Result<Answer> get_me(Call& call) {
   call.company_scope.emplace(TRY(domain::authorise_company(call.actor, *call.actor.company_id, false)));
   return agent_detail(call, *call.actor.agent_id);
-}
-
-Result<Answer> create_agent(Call& call, const CreateAgentBody& body) {
-  domain::NewAgent agent;
-  agent.name = body.name;
-  agent.role = to_text(*body.role);
-  agent.title = body.title;
-  if (body.icon) agent.icon = body.icon->name;
-  agent.reports_to = body.reports_to;
-  agent.capabilities = body.capabilities;
-  agent.adapter_type = *body.adapter_type;
-  agent.adapter_config = body.adapter_config->value;
-  agent.runtime_config = body.runtime_config->value;
-  domain::fill_heartbeat_defaults(agent.runtime_config);
-  agent.default_environment_id = body.default_environment_id;
-  agent.budget_monthly_cents = body.budget_monthly_cents->value;
-  agent.can_create_agents = body.permissions ? *body.permissions->can_create_agents : agent.role == "ceo";
-  if (body.metadata) agent.metadata = body.metadata->value;
-  const auto id = TRY(call.services.database.write([&, agent](store::Transaction& tx) mutable -> Result<AgentId> {
-    TRY(domain::require_create_agents(tx, call.scope()));
-    const auto approval = tx.value<bool>("select require_board_approval_for_new_agents from companies where id = :1", call.company_id());
-    if (!approval) return not_found("Company not found");
-    if (*approval)
-      return conflict("Direct agent creation requires board approval. Use POST /api/companies/:companyId/agent-hires to create a pending hire approval.");
-    TRY(adapter_rules().require(agent.adapter_type));
-    if (adapter_rules().supports_instructions_bundle(agent.adapter_type) &&
-        (text_at(agent.adapter_config, "promptTemplate") || text_at(agent.adapter_config, "bootstrapPromptTemplate")))
-      return unprocessable("New agents must use instructionsBundle/AGENTS.md instead of adapterConfig.promptTemplate or bootstrapPromptTemplate");
-    TRY(domain::refuse_agent_only_keys(call.actor, &agent.adapter_config, &agent.runtime_config));
-    agent.adapter_config = adapter_rules().with_defaults(agent.adapter_type, std::move(agent.adapter_config));
-    if (const auto* env = agent.adapter_config.if_contains("env"))
-      agent.adapter_config["env"] = TRY(domain::normalise_env(tx, call.scope(), *env, call.services.settings.secrets_strict, "adapterConfig.env"));
-    TRY(domain::check_default_environment(tx, call.scope(), adapter_rules(), agent.adapter_type, agent.default_environment_id, true));
-    const auto created = TRY(domain::insert_agent(tx, call.scope(), agent));
-    domain::log_activity(tx, call.company_id(), call.scope().author(),
-                         {"agent.created", "agent", created.str(),
-                          json::value{{"name", agent.name}, {"role", agent.role}, {"desiredSkills", nullptr}}});
-    return created;
-  }));
-  call.entity_id = id.str();
-  return ok_json(agent_json(TRY(current(call))), 201);
 }
 
 template <Result<> (*Rule)(store::Transaction&, const domain::CompanyScope&, AgentId)>
@@ -242,7 +174,6 @@ const EntityKind agent_kind{"Agent not found", locate_agent};
 
 void add_agent_routes(Routes& routes) {
   routes.get("/api/companies/{companyId}/agents", list_agents).company();
-  routes.post("/api/companies/{companyId}/agents", create_agent).company();
   routes.get("/api/companies/{companyId}/org", org_chart).company();
   routes.get("/api/agents/me", get_me).callers(agent, "Agent authentication required", 401);
   routes.get("/api/agents/{id}", get_agent).entity(agent_kind);

@@ -4,8 +4,11 @@ namespace paperclip::api {
 
 void add_all_routes(Routes& routes) {
   add_health_routes(routes);
+  add_approval_routes(routes);
+  add_budget_routes(routes);
   add_company_routes(routes);
   add_agent_routes(routes);
+  add_agent_creation_routes(routes);
   add_agent_update_routes(routes);
   add_agent_runtime_routes(routes);
   add_agent_wakeup_routes(routes);

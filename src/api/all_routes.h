@@ -6,8 +6,11 @@ namespace paperclip::api {
 
 // One function per resource, each in its own file.
 void add_health_routes(Routes& routes);
+void add_approval_routes(Routes& routes);
+void add_budget_routes(Routes& routes);
 void add_company_routes(Routes& routes);
 void add_agent_routes(Routes& routes);
+void add_agent_creation_routes(Routes& routes);
 void add_agent_update_routes(Routes& routes);
 void add_activity_routes(Routes& routes);
 void add_cost_routes(Routes& routes);

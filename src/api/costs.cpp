@@ -1,6 +1,7 @@
 #include "api/all_routes.h"
 #include "api/services.h"
 #include "domain/activity/activity.h"
+#include "domain/budgets/enforcement.h"
 #include "domain/companies/companies.h"
 #include "domain/costs/costs.h"
 #include "store/database.h"
@@ -62,6 +63,7 @@ Result<Answer> report_cost(Call& call, const ReportCostBody& body) {
     event.cost_cents = static_cast<int>(body.cost_cents);
     event.occurred_at = body.occurred_at;
     event = domain::record_cost(tx, std::move(event));
+    domain::evaluate_budgets(tx, event);
     domain::log_activity(tx, call.company_id(), call.scope().author(),
                          {"cost.reported", "cost_event", event.id.str(), json::value{{"costCents", event.cost_cents}, {"model", event.model}}});
     return event;

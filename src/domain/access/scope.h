@@ -14,6 +14,8 @@ class CompanyScope {
 
   /// For the server's own work (engine, scheduler, recovery), which serves every company.
   static CompanyScope internal(CompanyId company);
+  /// For the company that `creator` makes in this transaction, of which it cannot be a member yet.
+  static CompanyScope of_creator(CompanyId company, const Actor& creator) { return CompanyScope(company, creator); }
 
  private:
   CompanyScope(CompanyId company, Actor actor) : company_id_(company), actor_(std::move(actor)) {}

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "domain/activity/activity.h"
+#include "domain/budgets/policies.h"
 
 namespace paperclip::domain {
 
@@ -55,6 +56,13 @@ Result<CompanyId> create_company(store::Transaction& tx, const Actor& creator, c
     tx.execute("insert into company_memberships (id, company_id, principal_type, principal_id, status, membership_role, created_at, updated_at) "
                "values (:1, :2, 'user', :3, 'active', 'owner', :4, :5)",
                tx.new_id<AnyId>(), id, creator.user_id, tx.now(), tx.now());
+  if (company.budget_monthly_cents.value.value > 0) {
+    PolicyInput policy;
+    policy.scope_type = BudgetScope::company;
+    policy.scope_id = id_cast<AnyId>(id);
+    policy.amount = company.budget_monthly_cents.value.value;
+    TRY(upsert_policy(tx, CompanyScope::of_creator(id, creator), policy));
+  }
   log_activity(tx, id, Author::of(creator), {"company.created", "company", id.str(), json::value{{"name", std::string_view(company.name)}}});
   return id;
 }

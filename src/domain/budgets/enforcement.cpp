@@ -1,0 +1,143 @@
+#include "domain/budgets/enforcement.h"
+
+#include "domain/activity/activity.h"
+#include "domain/approvals/approval.h"
+#include "domain/budgets/policies.h"
+#include "domain/runs/cancel.h"
+
+namespace paperclip::domain {
+
+namespace {
+
+Author budget_service() { return Author::system("budget_service"); }
+
+void log_threshold(store::Transaction& tx, const BudgetPolicy& policy, std::string_view action, const BudgetIncident& incident, std::int64_t observed) {
+  log_activity(tx, policy.company_id, budget_service(),
+               {action, "budget_incident", incident.id.str(),
+                json::value{{"policyId", policy.id.view()}, {"scopeType", to_text(policy.scope_type)}, {"scopeId", policy.scope_id.view()},
+                            {"amount", policy.amount}, {"observedAmount", observed}}});
+}
+
+// One incident per policy, window and line, unless the last one was dismissed.
+struct Found {
+  BudgetIncident incident;
+  bool is_new = false;
+};
+Found get_or_open(store::Transaction& tx, const BudgetPolicy& policy, BudgetThreshold threshold, std::int64_t observed) {
+  const BudgetPeriod period = budget_period(policy.window_kind, tx.now());
+  auto incident = tx.one<BudgetIncident>(
+      "select {} from budget_incidents where policy_id = :1 and window_start = :2 and threshold_type = :3 and status <> 'dismissed'",
+      policy.id, period.start, threshold);
+  if (incident) return {*std::move(incident), false};
+  incident.emplace();
+  incident->id = tx.new_id<BudgetIncidentId>();
+  incident->company_id = policy.company_id;
+  incident->policy_id = policy.id;
+  incident->scope_type = policy.scope_type;
+  incident->scope_id = policy.scope_id;
+  incident->metric = policy.metric;
+  incident->window_kind = policy.window_kind;
+  incident->window_start = period.start;
+  incident->window_end = period.end;
+  incident->threshold_type = threshold;
+  incident->amount_limit = policy.amount;
+  incident->amount_observed = static_cast<int>(observed);
+  incident->created_at = incident->updated_at = tx.now();
+  if (threshold == BudgetThreshold::hard) {
+    Approval approval;
+    approval.id = tx.new_id<ApprovalId>();
+    approval.company_id = policy.company_id;
+    approval.type = ApprovalType::budget_override_required;
+    approval.payload = RawJson(json::value{
+        {"scopeType", to_text(policy.scope_type)}, {"scopeId", policy.scope_id.view()},
+        {"scopeName", scope_name(tx, policy.company_id, policy.scope_type, policy.scope_id).value_or("")},
+        {"metric", to_text(policy.metric)}, {"windowKind", to_text(policy.window_kind)}, {"thresholdType", "hard"},
+        {"budgetAmount", policy.amount}, {"observedAmount", observed}, {"warnPercent", policy.warn_percent},
+        {"windowStart", to_iso(period.start)}, {"windowEnd", to_iso(period.end)}, {"policyId", policy.id.view()},
+        {"guidance", "The budget is spent. Raise it to let the work go on, or keep the scope paused."}});
+    approval.created_at = approval.updated_at = tx.now();
+    tx.insert("approvals", approval);
+    incident->approval_id = approval.id;
+  }
+  tx.insert("budget_incidents", *incident);
+  return {*std::move(incident), true};
+}
+
+void stop_scope(store::Transaction& tx, const BudgetPolicy& policy) {
+  switch (policy.scope_type) {
+    case BudgetScope::agent: {
+      const auto agent = id_cast<AgentId>(policy.scope_id);
+      tx.execute("update agents set status = 'paused', pause_reason = 'budget', paused_at = :1, updated_at = :1 "
+                 "where id = :2 and status in ('active', 'idle', 'running', 'error')", tx.now(), agent);
+      cancel_runs_of_agent(tx, policy.company_id, agent, cancelled_by_budget);
+      cancel_pending_wakes(tx, policy.company_id, agent, std::nullopt, cancelled_by_budget);
+      break;
+    }
+    case BudgetScope::project:
+      tx.execute("update projects set pause_reason = 'budget', paused_at = :1, updated_at = :1 where id = :2 and paused_at is null", tx.now(), policy.scope_id);
+      cancel_work_of_company(tx, policy.company_id, id_cast<ProjectId>(policy.scope_id));
+      break;
+    case BudgetScope::company:
+      tx.execute("update companies set status = 'paused', pause_reason = 'budget', paused_at = :1, updated_at = :1 where id = :2 and status = 'active'",
+                 tx.now(), policy.scope_id);
+      cancel_work_of_company(tx, policy.company_id);
+      break;
+  }
+}
+
+}  // namespace
+
+void evaluate_policy(store::Transaction& tx, const BudgetPolicy& policy) {
+  if (!policy.is_active || policy.amount <= 0) return;
+  const std::int64_t observed = observed_cents(tx, policy);
+  if (policy.notify_enabled && observed >= warn_line(policy)) {
+    const auto soft = get_or_open(tx, policy, BudgetThreshold::soft, observed);
+    log_threshold(tx, policy, "budget.soft_threshold_crossed", soft.incident, observed);
+  }
+  if (!policy.hard_stop_enabled || observed < policy.amount) return;
+  resolve_open_incidents(tx, policy, std::nullopt, "", BudgetThreshold::soft);
+  const auto hard = get_or_open(tx, policy, BudgetThreshold::hard, observed);
+  stop_scope(tx, policy);
+  log_threshold(tx, policy, "budget.hard_threshold_crossed", hard.incident, observed);
+}
+
+void evaluate_budgets(store::Transaction& tx, const CostEvent& event) {
+  for (const auto& policy : tx.all<BudgetPolicy>(
+           "select {} from budget_policies where company_id = :1 and is_active = true and amount > 0 and "
+           "((scope_type = 'company') or (scope_type = 'agent' and scope_id = :2) or (scope_type = 'project' and scope_id = :3)) order by id",
+           event.company_id, event.agent_id, event.project_id))
+    evaluate_policy(tx, policy);
+}
+
+void resume_scope(store::Transaction& tx, const BudgetPolicy& policy) {
+  switch (policy.scope_type) {
+    case BudgetScope::agent:
+      tx.execute("update agents set status = 'idle', pause_reason = null, paused_at = null, updated_at = :1 "
+                 "where id = :2 and status = 'paused' and pause_reason = 'budget'", tx.now(), policy.scope_id);
+      break;
+    case BudgetScope::project:
+      tx.execute("update projects set pause_reason = null, paused_at = null, updated_at = :1 where id = :2 and pause_reason = 'budget'", tx.now(), policy.scope_id);
+      break;
+    case BudgetScope::company:
+      tx.execute("update companies set status = 'active', pause_reason = null, paused_at = null, updated_at = :1 where id = :2 and pause_reason = 'budget'",
+                 tx.now(), policy.scope_id);
+      break;
+  }
+}
+
+void resolve_open_incidents(store::Transaction& tx, const BudgetPolicy& policy, const std::optional<std::string>& decided_by, const std::string& note,
+                            std::optional<BudgetThreshold> only) {
+  for (auto& incident : tx.all<BudgetIncident>("select {} from budget_incidents where policy_id = :1 and status = 'open'", policy.id)) {
+    if (only && incident.threshold_type != *only) continue;
+    incident.status = BudgetIncidentStatus::resolved;
+    incident.resolved_at = tx.now();
+    incident.updated_at = tx.now();
+    tx.update("budget_incidents", incident);
+    if (incident.approval_id && decided_by)
+      tx.execute("update approvals set status = 'approved', decision_note = :1, decided_by_user_id = :2, decided_at = :3, updated_at = :3 "
+                 "where id = :4 and status in ('pending', 'revision_requested')",
+                 note.empty() ? std::optional<std::string>() : std::optional(note), *decided_by, tx.now(), *incident.approval_id);
+  }
+}
+
+}  // namespace paperclip::domain
