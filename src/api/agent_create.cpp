@@ -9,6 +9,7 @@
 #include "domain/agents/agents.h"
 #include "domain/approvals/approvals.h"
 #include "domain/budgets/policies.h"
+#include "domain/instructions/bundle.h"
 #include "domain/redaction/redaction.h"
 #include "domain/secrets/secrets.h"
 #include "store/database.h"
@@ -22,6 +23,17 @@ struct PermissionsBody {
 };
 BOOST_DESCRIBE_STRUCT(PermissionsBody, (), (can_create_agents))
 
+struct InstructionsBundleBody {
+  Omit<std::string> entry_file;
+  std::map<std::string, std::string> files;
+  void check(SchemaIssues& issues) const {
+    if (!files.empty()) return;
+    SchemaIssues::Step step(issues, "files");
+    issues.add("custom", "instructionsBundle.files must contain at least one file");
+  }
+};
+BOOST_DESCRIBE_STRUCT(InstructionsBundleBody, (), (entry_file, files))
+
 struct CreateAgentBody {
   Text<1> name;
   Default<AgentRole> role{AgentRole::general};
@@ -30,6 +42,7 @@ struct CreateAgentBody {
   std::optional<AgentId> reports_to;
   std::optional<std::string> capabilities;
   Omit<std::vector<std::string>> desired_skills;
+  Omit<InstructionsBundleBody> instructions_bundle;
   Default<Trimmed<0>> adapter_type{Trimmed<0>("process")};
   Default<AdapterConfig> adapter_config;
   Default<RuntimeConfig> runtime_config;
@@ -38,7 +51,7 @@ struct CreateAgentBody {
   Omit<PermissionsBody> permissions;
   std::optional<JsonObject> metadata;
 };
-BOOST_DESCRIBE_STRUCT(CreateAgentBody, (), (name, role, title, icon, reports_to, capabilities, desired_skills, adapter_type, adapter_config,
+BOOST_DESCRIBE_STRUCT(CreateAgentBody, (), (name, role, title, icon, reports_to, capabilities, desired_skills, instructions_bundle, adapter_type, adapter_config,
                                             runtime_config, default_environment_id, budget_monthly_cents, permissions, metadata))
 
 struct HireAgentBody : CreateAgentBody {
@@ -67,7 +80,7 @@ domain::NewAgent new_agent(const CreateAgentBody& body) {
 }
 
 // Checks and normalises the configuration (spec/organisation.md 2.6, steps 2 to 8).
-Result<> prepare(store::Transaction& tx, const Call& call, domain::NewAgent& agent) {
+Result<> prepare(store::Reader& tx, const Call& call, domain::NewAgent& agent) {
   TRY(adapter_rules().require(agent.adapter_type));
   if (adapter_rules().supports_instructions_bundle(agent.adapter_type) &&
       (text_at(agent.adapter_config, "promptTemplate") || text_at(agent.adapter_config, "bootstrapPromptTemplate")))
@@ -79,22 +92,63 @@ Result<> prepare(store::Transaction& tx, const Call& call, domain::NewAgent& age
   return {};
 }
 
+// The instruction files of a new agent, unless it brings its own path (spec/organisation.md 4.5). Written before the
+// agent is stored: a file without an agent harms nobody, an agent without its instructions does.
+Result<> write_instructions(const Call& call, const CreateAgentBody& body, domain::NewAgent& agent) {
+  if (!adapter_rules().supports_instructions_bundle(agent.adapter_type)) return {};
+  for (auto key : domain::instruction_keys())
+    if (agent.adapter_config.contains(key)) return {};
+  const auto root = domain::managed_bundle_root(call.services.settings.instance_root, call.company_id().view(), agent.id->view());
+  std::string entry(domain::default_entry_file);
+  std::map<std::string, std::string> files;
+  if (body.instructions_bundle) {
+    if (body.instructions_bundle->entry_file) entry = TRY(domain::bundle_path(*body.instructions_bundle->entry_file));
+    for (const auto& [path, content] : body.instructions_bundle->files) files[TRY(domain::bundle_path(path))] = content;
+    files.emplace(entry, "");
+  } else {
+    files = domain::default_instruction_files(agent.role);
+  }
+  for (const auto& [path, content] : files) TRY(domain::write_bundle_file(root, path, content));
+  agent.adapter_config.erase("promptTemplate");
+  agent.adapter_config.erase("bootstrapPromptTemplate");
+  agent.adapter_config = domain::with_bundle_keys(std::move(agent.adapter_config), domain::BundleMode::managed, root, entry);
+  return {};
+}
+
 std::string agent_json(store::Reader& reader, AgentId id) {
   std::string body;
   domain::append_agent_json(body, *domain::agent_view(reader, id));
   return body;
 }
 
+// Checks everything that can be refused, in a read, before any file is written.
+Result<domain::NewAgent> planned_agent(const Call& call, const CreateAgentBody& body, bool hire) {
+  domain::NewAgent agent = TRY(call.services.database.read([&](store::Reader& reader) -> Result<domain::NewAgent> {
+    TRY(domain::require_create_agents(reader, call.scope()));
+    const auto needs_approval = reader.value<bool>("select require_board_approval_for_new_agents from companies where id = :1", call.company_id());
+    if (!needs_approval) return not_found("Company not found");
+    if (*needs_approval && !hire)
+      return conflict("Direct agent creation requires board approval. Use POST /api/companies/:companyId/agent-hires to create a pending hire approval.");
+    domain::NewAgent plan = new_agent(body);
+    TRY(prepare(reader, call, plan));
+    if (!hire) TRY(domain::check_default_environment(reader, call.scope(), adapter_rules(), plan.adapter_type, plan.default_environment_id, true));
+    if (*needs_approval) plan.status = domain::AgentStatus::pending_approval;
+    TRY(domain::check_manager_of_new_agent(reader, call.scope(), plan));
+    return plan;
+  }));
+  agent.id = call.services.random.id<AgentId>();
+  TRY(write_instructions(call, body, agent));
+  return agent;
+}
+
 Result<Answer> create_agent(Call& call, const CreateAgentBody& body) {
+  const domain::NewAgent agent = TRY(planned_agent(call, body, false));
   return call.services.database.write([&](store::Transaction& tx) -> Result<Answer> {
     TRY(domain::require_create_agents(tx, call.scope()));
     const auto needs_approval = tx.value<bool>("select require_board_approval_for_new_agents from companies where id = :1", call.company_id());
     if (!needs_approval) return not_found("Company not found");
     if (*needs_approval)
       return conflict("Direct agent creation requires board approval. Use POST /api/companies/:companyId/agent-hires to create a pending hire approval.");
-    domain::NewAgent agent = new_agent(body);
-    TRY(prepare(tx, call, agent));
-    TRY(domain::check_default_environment(tx, call.scope(), adapter_rules(), agent.adapter_type, agent.default_environment_id, true));
     const auto id = TRY(domain::insert_agent(tx, call.scope(), agent));
     domain::log_activity(tx, call.company_id(), call.scope().author(),
                          {"agent.created", "agent", id.str(), json::value{{"name", agent.name}, {"role", agent.role}, {"desiredSkills", nullptr}}});
@@ -139,16 +193,13 @@ Result<Answer> hire_agent(Call& call, const HireAgentBody& body) {
   if (body.source_issue_ids)
     for (const auto& issue : *body.source_issue_ids)
       if (std::find(issues.begin(), issues.end(), issue) == issues.end()) issues.push_back(issue);
+  const domain::NewAgent agent = TRY(planned_agent(call, body, true));
+  const bool needs_approval = agent.status == domain::AgentStatus::pending_approval;
   return call.services.database.write([&](store::Transaction& tx) -> Result<Answer> {
     TRY(domain::require_create_agents(tx, call.scope()));
-    const auto needs_approval = tx.value<bool>("select require_board_approval_for_new_agents from companies where id = :1", call.company_id());
-    if (!needs_approval) return not_found("Company not found");
-    domain::NewAgent agent = new_agent(body);
-    TRY(prepare(tx, call, agent));
-    if (*needs_approval) agent.status = domain::AgentStatus::pending_approval;
     const auto id = TRY(domain::insert_agent(tx, call.scope(), agent));
     std::optional<domain::Approval> approval;
-    if (*needs_approval) {
+    if (needs_approval) {
       domain::NewApproval wanted;
       wanted.type = domain::ApprovalType::hire_agent;
       wanted.payload = JsonObject{hire_payload(call, agent, id)};
@@ -159,7 +210,7 @@ Result<Answer> hire_agent(Call& call, const HireAgentBody& body) {
     for (const auto& issue : issues) issue_ids.emplace_back(issue.view());
     domain::log_activity(tx, call.company_id(), call.scope().author(),
                          {"agent.hire_created", "agent", id.str(),
-                          json::value{{"name", agent.name}, {"role", agent.role}, {"requiresApproval", *needs_approval},
+                          json::value{{"name", agent.name}, {"role", agent.role}, {"requiresApproval", needs_approval},
                                       {"approvalId", approval ? json::value(approval->id.view()) : json::value(nullptr)}, {"issueIds", std::move(issue_ids)},
                                       {"desiredSkills", nullptr}}});
     if (approval)

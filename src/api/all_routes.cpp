@@ -9,6 +9,7 @@ void add_all_routes(Routes& routes) {
   add_company_routes(routes);
   add_agent_routes(routes);
   add_agent_creation_routes(routes);
+  add_agent_instruction_routes(routes);
   add_agent_update_routes(routes);
   add_agent_runtime_routes(routes);
   add_agent_wakeup_routes(routes);

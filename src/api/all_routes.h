@@ -11,6 +11,7 @@ void add_budget_routes(Routes& routes);
 void add_company_routes(Routes& routes);
 void add_agent_routes(Routes& routes);
 void add_agent_creation_routes(Routes& routes);
+void add_agent_instruction_routes(Routes& routes);
 void add_agent_update_routes(Routes& routes);
 void add_activity_routes(Routes& routes);
 void add_cost_routes(Routes& routes);

@@ -142,15 +142,19 @@ std::string free_agent_name(store::Reader& reader, CompanyId company, const std:
   return name + " " + std::to_string(now.ms);
 }
 
+Result<> check_manager_of_new_agent(store::Reader& reader, const CompanyScope& scope, const NewAgent& agent) {
+  if (!agent.reports_to) return {};
+  const auto home = reader.value<CompanyId>("select company_id from agents where id = :1", *agent.reports_to);
+  if (!home) return not_found("Manager not found");
+  if (*home != scope.company_id()) return unprocessable("Manager must belong to same company");
+  return {};
+}
+
 Result<AgentId> insert_agent(store::Transaction& tx, const CompanyScope& scope, const NewAgent& agent) {
   const CompanyId company = scope.company_id();
-  if (agent.reports_to) {
-    const auto home = tx.value<CompanyId>("select company_id from agents where id = :1", *agent.reports_to);
-    if (!home) return not_found("Manager not found");
-    if (*home != company) return unprocessable("Manager must belong to same company");
-  }
+  TRY(check_manager_of_new_agent(tx, scope, agent));
   Agent row;
-  row.id = tx.new_id<AgentId>();
+  row.id = agent.id ? *agent.id : tx.new_id<AgentId>();
   row.company_id = company;
   row.name = free_agent_name(tx, company, agent.name, tx.now());
   row.role = agent.role;

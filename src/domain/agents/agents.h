@@ -35,6 +35,7 @@ std::string free_agent_name(store::Reader& reader, CompanyId company, const std:
 
 /// What an agent is made of; every value is already checked and normalised by the caller but the manager and the name.
 struct NewAgent {
+  std::optional<AgentId> id;  // chosen by the caller when files are named after it; else a fresh one
   std::string name, role = "general";
   std::optional<std::string> title, icon, capabilities;
   std::optional<AgentId> reports_to;
@@ -46,6 +47,9 @@ struct NewAgent {
   std::optional<json::object> metadata;
   AgentStatus status = AgentStatus::idle;
 };
+
+/// 404 `Manager not found`, 422 `Manager must belong to same company`.
+Result<> check_manager_of_new_agent(store::Reader& reader, const CompanyScope& scope, const NewAgent& agent);
 
 /// Inserts the agent with its membership and its grant `tasks:assign`. 404 `Manager not found`, 422 `Manager must belong
 /// to same company`. Writes no activity: creation and hiring log different ones.
