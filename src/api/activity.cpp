@@ -46,7 +46,7 @@ Result<Answer> list_activity(Call& call) {
     if (type) sql += " and a.entity_type = :" + std::to_string((filters.push_back(*type), filters.size() + 1));
     if (entity) sql += " and a.entity_id = :" + std::to_string((filters.push_back(*entity), filters.size() + 1));
     sql += std::string(" and not (a.entity_type = 'issue' and exists (select 1 from issues i where cast(i.id as text) = a.entity_id and i.hidden_at is not null))"
-           " order by a.created_at desc, a.id desc limit ") + std::to_string(list_limit(call.query));
+           " order by a.created_at desc, a.ordinal desc, a.id desc limit ") + std::to_string(list_limit(call.query));
     if (agent && !AgentId::parse(*agent)) return 0;
     if (filters.empty()) reader.each<domain::ActivityLog>(sql, append, call.company_id());
     else if (filters.size() == 1) reader.each<domain::ActivityLog>(sql, append, call.company_id(), filters[0]);

@@ -87,6 +87,9 @@ class Transaction : public Reader {
   /// `created_at` and `origin` are filled in.
   void emit(Event event);
 
+  /// How many events this transaction has emitted so far.
+  std::size_t emitted() const { return events_.size(); }
+
   /// A fresh id.
   template <class IdType>
   IdType new_id() {

@@ -9,10 +9,10 @@ void log_activity(store::Transaction& tx, CompanyId company, const Author& autho
   const json::value details = entry.details.is_null() ? json::value(nullptr) : redact(entry.details);
   std::optional<RawJson> stored;
   if (!details.is_null()) stored = RawJson(details);
-  tx.execute("insert into activity_log (id, company_id, actor_type, actor_id, action, entity_type, entity_id, agent_id, run_id, details, created_at) "
-             "values (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11)",
+  tx.execute("insert into activity_log (id, company_id, actor_type, actor_id, action, entity_type, entity_id, agent_id, run_id, details, created_at, ordinal) "
+             "values (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12)",
              tx.new_id<AnyId>(), company, author.type, author.id, entry.action, entry.entity_type, entry.entity_id,
-             author.agent_id, author.run_id, stored, tx.now());
+             author.agent_id, author.run_id, stored, tx.now(), static_cast<int>(tx.emitted()));  // entries of one transaction share its time
   std::string payload;
   JsonObjectWriter(payload)
       .field("actorType", author.type)

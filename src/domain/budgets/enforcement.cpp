@@ -15,7 +15,8 @@ void log_threshold(store::Transaction& tx, const BudgetPolicy& policy, std::stri
   log_activity(tx, policy.company_id, budget_service(),
                {action, "budget_incident", incident.id.str(),
                 json::value{{"policyId", policy.id.view()}, {"scopeType", to_text(policy.scope_type)}, {"scopeId", policy.scope_id.view()},
-                            {"amount", policy.amount}, {"observedAmount", observed}}});
+                            {"amountLimit", policy.amount}, {"amountObserved", observed},
+                            {"approvalId", incident.approval_id ? json::value(incident.approval_id->view()) : json::value(nullptr)}}});
 }
 
 // One incident per policy, window and line, unless the last one was dismissed.

@@ -118,10 +118,11 @@ create table activity_log (
   agent_id {id} references agents (id),
   run_id {id} references heartbeat_runs (id),
   details {json},
-  created_at {timestamp} not null
+  created_at {timestamp} not null,
+  ordinal {int} not null default 0
 ){strict};
-create index activity_log_company_created_idx on activity_log (company_id, created_at);
-create index activity_log_entity_idx on activity_log (entity_type, entity_id, created_at);
+create index activity_log_company_created_idx on activity_log (company_id, created_at, ordinal);
+create index activity_log_entity_idx on activity_log (entity_type, entity_id, created_at, ordinal);
 create index activity_log_run_idx on activity_log (run_id) where run_id is not null;
 create index activity_log_agent_idx on activity_log (agent_id, created_at) where agent_id is not null;
 )sql";
