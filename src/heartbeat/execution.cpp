@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/write_json.h"
 #include "domain/agents/agents.h"
+#include "os/child_environment.h"
 #include "os/files.h"
 
 namespace paperclip::heartbeat {
@@ -116,7 +117,7 @@ Result<> Execution::begin(Ready ready) {
   domain::StartFacts facts;
   facts.context = std::move(ready.start.context);
   facts.lease_metadata = std::move(ready.start.lease_metadata);
-  facts.invocation = mask_.mask(json::value(ready.command ? ready.command->invocation : ready.call->invocation));
+  facts.invocation = mask_.mask_json(json::value(ready.command ? ready.command->invocation : ready.call->invocation));
   facts.log_ref = run_log_ref(setup_.run.company_id, setup_.run.agent_id, setup_.run.id);
   auto recorded = engine_.options.database.write([&](store::Transaction& tx) { return domain::record_start(tx, setup_, facts); });
   if (!recorded) {
@@ -138,7 +139,12 @@ Result<> Execution::begin(Ready ready) {
 Result<> Execution::start_command(bool again) {
   auto& runner = engine_.options.runner;
   if (again) TRY(runner.forget(setup_.run.id));
-  TRY(runner.start(setup_.run.id, command_, shared_from_this()));
+  if (auto started = runner.start(setup_.run.id, command_, shared_from_this()); !started) {
+    if (started.error().kind != ErrorKind::unprocessable && started.error().kind != ErrorKind::bad_request) return started;
+    // What tools check beforehand, adapters report in words of their own; here it is as if the start had failed.
+    return unprocessable("Failed to start command \"" + command_.argv.front() + "\" in \"" + command_.cwd +
+                         "\". Verify adapter command, working directory, and PATH (" + std::string(os::value_in(command_.env, "PATH")) + ").");
+  }
   command_.env.clear();  // it holds secrets, and is not needed again
   command_.stdin_text.clear();
   std::lock_guard lock(cancel_mutex_);

@@ -106,7 +106,7 @@ domain::RunReport Execution::report_of(const adapters::AdapterResult& result) co
     report.session.params = kept ? Patch<json::object>(*kept) : Patch<json::object>::null();
     if (!result.session->display_id.empty()) report.session.display_id = Patch<std::string>(result.session->display_id);
   }
-  report.result = mask_.mask(result.result);
+  report.result = mask_.mask_json(result.result);
   report.summary = mask_.mask(result.summary);
   return report;
 }

@@ -60,17 +60,17 @@ SecretMask::Scan SecretMask::scan(std::string_view bytes, std::size_t end, bool 
   return scan;
 }
 
-json::value SecretMask::mask(const json::value& value) const {
+json::value SecretMask::mask_json(const json::value& value) const {
   if (patterns_.empty()) return value;
   if (value.is_string()) return json::value(mask(std::string_view(value.get_string())));
   if (value.is_array()) {
     json::array out;
-    for (const auto& item : value.get_array()) out.push_back(mask(item));
+    for (const auto& item : value.get_array()) out.push_back(mask_json(item));
     return out;
   }
   if (value.is_object()) {
     json::object out;
-    for (const auto& item : value.get_object()) out[mask(std::string_view(item.key()))] = mask(item.value());
+    for (const auto& item : value.get_object()) out[mask(std::string_view(item.key()))] = mask_json(item.value());
     return out;
   }
   return value;

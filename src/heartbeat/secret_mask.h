@@ -28,7 +28,7 @@ class SecretMask {
 
   std::string mask(std::string_view whole) const { return scan(whole, whole.size(), true).text; }
   /// Every string in it, keys too.
-  json::value mask(const json::value& value) const;
+  json::value mask_json(const json::value& value) const;
 
   bool empty() const { return patterns_.empty(); }
 
