@@ -2,6 +2,7 @@
 
 #include "api/agent_kind.h"
 #include "api/all_routes.h"
+#include "api/run_kind.h"
 #include "api/services.h"
 #include "base/crypto.h"
 #include "domain/access/permissions.h"
@@ -81,6 +82,7 @@ Result<Answer> change_lifecycle(Call& call) {
     TRY(domain::require_manage_agents(tx, call.scope()));
     return Rule(tx, call.scope(), call.entity<AgentId>());
   }));
+  settle_cancelled(call.services);
   return ok_json(agent_json(TRY(current(call))));
 }
 

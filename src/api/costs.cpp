@@ -1,4 +1,5 @@
 #include "api/all_routes.h"
+#include "api/run_kind.h"
 #include "api/services.h"
 #include "domain/activity/activity.h"
 #include "domain/budgets/enforcement.h"
@@ -43,7 +44,7 @@ Result<> check_references(store::Reader& reader, CompanyId company, const Report
 
 Result<Answer> report_cost(Call& call, const ReportCostBody& body) {
   if (call.actor.is_agent() && call.actor.agent_id != body.agent_id) return forbidden("Agent can only report its own costs");
-  return created(TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::CostEvent> {
+  auto reported = TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::CostEvent> {
     TRY(check_references(tx, call.company_id(), body));
     domain::CostEvent event;
     event.company_id = call.company_id();
@@ -67,7 +68,9 @@ Result<Answer> report_cost(Call& call, const ReportCostBody& body) {
     domain::log_activity(tx, call.company_id(), call.scope().author(),
                          {"cost.reported", "cost_event", event.id.str(), json::value{{"costCents", event.cost_cents}, {"model", event.model}}});
     return event;
-  })));
+  }));
+  settle_cancelled(call.services);
+  return created(reported);
 }
 
 struct Range {

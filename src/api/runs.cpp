@@ -71,13 +71,19 @@ Result<Answer> get_run(Call& call) {
 }
 
 Result<Answer> cancel_run(Call& call) {
-  return call.services.database.write([&](store::Transaction& tx) -> Result<Answer> {
-    const auto id = call.entity<RunId>();
+  const auto id = call.entity<RunId>();
+  TRY(call.services.database.write([&](store::Transaction& tx) -> Result<> {
     const auto run = TRY(domain::cancel_run(tx, call.scope(), id));
     domain::log_activity(tx, call.company_id(), call.scope().author(),
                          {"heartbeat.cancelled", "heartbeat_run", id.str(), json::object{{"agentId", run.agent_id.view()}}});
+    return {};
+  }));
+  settle_cancelled(call.services);
+  return call.services.database.read([&](store::Reader& reader) -> Result<Answer> {
+    const auto run = reader.one<domain::HeartbeatRun>("select {} from heartbeat_runs where id = :1", id);
+    if (!run) return not_found("Heartbeat run not found");
     std::string body;
-    domain::append_run_row(body, run);
+    domain::append_run_row(body, *run);
     return ok_json(std::move(body));
   });
 }
@@ -162,6 +168,10 @@ Result<std::optional<Located>> locate_run(store::Reader& reader, const Call&, st
 }
 
 }  // namespace
+
+void settle_cancelled(Services& services) {
+  if (services.engine != nullptr) services.engine->settle(Deadline::in(std::chrono::seconds(1)));
+}
 
 const EntityKind run_kind{"Heartbeat run not found", locate_run};
 

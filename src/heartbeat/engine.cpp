@@ -192,6 +192,15 @@ std::size_t Engine::live_runs() const {
   return state_->live.size();
 }
 
+bool Engine::settle(Deadline deadline) {
+  // The cancels must have been heard of here.
+  if (!state_->options.database.wait_delivered(deadline.left())) return false;
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_until(lock, deadline.at(), [&] {
+    return std::none_of(state_->live.begin(), state_->live.end(), [](const auto& item) { return item.second->is_cancelled(); });
+  });
+}
+
 bool Engine::wait_idle(Deadline deadline) {
   // What was committed before this call may not have reached the engine yet.
   if (!state_->options.database.wait_delivered(deadline.left())) return false;

@@ -69,6 +69,10 @@ class Engine {
 
   /// Looks at the agent's queue, soon. From any thread; cheap when it is pending already.
   void poke(AgentId agent);
+  /// Waits until the processes of all runs that are cancelled by now are gone and accounted for, so that who cancelled,
+  /// paused or spent too much hears of it when it is true. False if that takes longer than the deadline; it happens all the
+  /// same. Returns at once when nothing was cancelled.
+  bool settle(Deadline deadline);
   /// One turn of the scheduler now: timers, due retries, lost pokes, stranded work. Blocks; not from a callback.
   void tick();
 

@@ -30,6 +30,7 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   void take_over();
   /// The run was cancelled in the database; its process has to go.
   void cancel();
+  bool is_cancelled() const { return cancelled_; }
 
   void on_started(int pid, int process_group, Timestamp started) override;
   void on_output(const environments::OutputChunk& chunk) override;
@@ -79,7 +80,7 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   environments::ExitStatus exit_;
 
   std::mutex cancel_mutex_;
-  bool cancelled_ = false;
+  std::atomic<bool> cancelled_ = false;
   bool process_started_ = false;
   std::optional<net::HttpClient::RequestId> call_;
 };

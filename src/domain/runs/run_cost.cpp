@@ -1,5 +1,6 @@
 #include "domain/runs/run_cost.h"
 
+#include "domain/budgets/enforcement.h"
 #include "domain/costs/costs.h"
 #include "domain/runs/work_issue.h"
 #include "domain/wakeups/wake_context.h"
@@ -34,7 +35,7 @@ void record_run_cost(store::Transaction& tx, const HeartbeatRun& run, const json
   event.output_tokens = static_cast<int>(tokens.output);
   event.cost_cents = static_cast<int>(cents);
   event.occurred_at = tx.now();
-  record_cost(tx, std::move(event));
+  evaluate_budgets(tx, record_cost(tx, std::move(event)));
 }
 
 }  // namespace paperclip::domain
