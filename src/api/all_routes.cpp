@@ -16,10 +16,19 @@ void add_all_routes(Routes& routes) {
   add_activity_routes(routes);
   add_cost_routes(routes);
   add_dashboard_routes(routes);
+  add_attachment_routes(routes);
   add_goal_routes(routes);
+  add_issue_routes(routes);
+  add_issue_approval_routes(routes);
+  add_issue_comment_routes(routes);
+  add_issue_document_routes(routes);
+  add_issue_lookup_routes(routes);
+  add_issue_mark_routes(routes);
+  add_label_routes(routes);
   add_project_routes(routes);
   add_run_routes(routes);
   add_secret_routes(routes);
+  add_work_product_routes(routes);
 }
 
 }  // namespace paperclip::api

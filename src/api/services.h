@@ -13,6 +13,7 @@ class Database;
 }
 namespace paperclip::domain {
 class ActorResolver;
+class ObjectStorage;
 class SecretVault;
 }
 namespace paperclip::heartbeat {
@@ -45,6 +46,7 @@ struct Services {
   store::Database& database;
   domain::ActorResolver& actors;
   domain::SecretVault& secrets;
+  domain::ObjectStorage& storage;
   /// Whether the database answered lately; cheap enough for an I/O thread.
   std::function<bool()> database_answers;
   heartbeat::Engine* engine = nullptr;  // set before the first request

@@ -14,6 +14,7 @@
 #include "domain/access/resolver.h"
 #include "domain/schema/migrations.h"
 #include "domain/secrets/vault.h"
+#include "domain/storage/object_storage.h"
 #include "environments/local_runner.h"
 #include "heartbeat/engine.h"
 #include "heartbeat/live_events.h"
@@ -95,6 +96,7 @@ struct Server::Parts {
   std::unique_ptr<heartbeat::Engine> engine;
   std::unique_ptr<store::Database> database;
   std::optional<domain::SecretVault> vault;
+  std::optional<domain::ObjectStorage> storage;
   std::optional<domain::RunTokens> tokens;
   std::optional<domain::ActorResolver> actors;
   std::optional<DatabaseProbe> probe;
@@ -165,12 +167,13 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   TRY(ensure_local_board(*parts->database, settings));
 
   parts->vault = TRY(domain::SecretVault::open(settings.secrets_master_key.expose(), settings.secrets_key_file, Random::system()));
+  parts->storage.emplace(settings.storage_directory, Clock::system(), Random::system());
   parts->tokens.emplace(parts->local_state.token_secret(), settings.token_lifetime, settings.token_issuer, settings.token_audience);
   parts->actors.emplace(*parts->database, Clock::system(), *parts->tokens, settings.deployment_mode == "local_trusted");
   parts->probe.emplace(*parts->database);
   parts->pool.emplace(8);
   Parts* const raw = parts.get();
-  parts->services.emplace(api::Services{api_settings(settings), Clock::system(), Random::system(), *parts->database, *parts->actors, *parts->vault,
+  parts->services.emplace(api::Services{api_settings(settings), Clock::system(), Random::system(), *parts->database, *parts->actors, *parts->vault, *parts->storage,
                                         [raw] { return raw->probe->answers(); }});
   TRY(start_heartbeat(*parts));
   parts->services->engine = parts->engine.get();

@@ -89,6 +89,18 @@ class Reader {
         });
   }
 
+  /// `each` with arguments that are only known at run time (a search and its filters), made with `param(value)`.
+  template <class Row, class F>
+  void each_with(std::string_view sql, Params params, F&& on_row) {
+    Row row{};
+    select(
+        sql, shape_of<Row>(), params, [&]() -> void* { return &row; },
+        [&](void*) {
+          on_row(row);
+          return true;
+        });
+  }
+
   /// True if the query has a row.
   template <class... Args>
   bool exists(std::string_view sql, const Args&... args) {

@@ -55,6 +55,7 @@ create table issues (
 ){strict};
 create unique index issues_identifier_idx on issues (identifier);
 create index issues_company_created_idx on issues (company_id, created_at);
+create index issues_company_number_idx on issues (company_id, issue_number);
 create index issues_company_status_idx on issues (company_id, status);
 create index issues_company_assignee_status_idx on issues (company_id, assignee_agent_id, status)
   where assignee_agent_id is not null;
@@ -95,8 +96,10 @@ alter table execution_workspaces add column source_issue_id {id} references issu
 create index execution_workspaces_source_issue_idx on execution_workspaces (source_issue_id)
   where source_issue_id is not null;
 
+-- `seq` tells comments of the same millisecond apart.
 create table issue_comments (
-  id {id} primary key,
+  seq {serial_pk},
+  id {id} not null unique,
   company_id {id} not null references companies (id),
   issue_id {id} not null references issues (id),
   author_agent_id {id} references agents (id),
