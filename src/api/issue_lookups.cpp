@@ -2,6 +2,7 @@
 #include "api/issue_kind.h"
 #include "api/services.h"
 #include "domain/activity/activity_log.h"
+#include "domain/runs/run_views.h"
 #include "store/database.h"
 
 namespace paperclip::api {
@@ -44,11 +45,25 @@ Result<Answer> cost_summary(Call& call) {
   return ok_json(std::move(text));
 }
 
+using RunWriter = void (*)(std::string&, store::Reader&, CompanyId, IssueId);
+
+template <RunWriter write>
+Result<Answer> runs_of(Call& call) {
+  return ok_json(call.services.database.read([&](store::Reader& reader) {
+    std::string body;
+    write(body, reader, call.company_id(), call.entity<IssueId>());
+    return body;
+  }));
+}
+
 }  // namespace
 
 void add_issue_lookup_routes(Routes& routes) {
   routes.get("/api/issues/{id}/activity", list_activity).entity(issue_kind);
   routes.get("/api/issues/{id}/cost-summary", cost_summary).entity(issue_kind);
+  routes.get("/api/issues/{id}/runs", runs_of<domain::append_issue_runs>).entity(issue_kind);
+  routes.get("/api/issues/{id}/live-runs", runs_of<domain::append_issue_live_runs>).entity(issue_kind);
+  routes.get("/api/issues/{id}/active-run", runs_of<domain::append_issue_active_run>).entity(issue_kind);
 }
 
 }  // namespace paperclip::api
