@@ -2,17 +2,17 @@
 
 namespace paperclip::cli {
 
-void declare_client_options(CLI::App& command, ClientOptions& options, CompanyOption company) {
+void declare_client_options(OptionSet& command, ClientOptions& options, CompanyOption company) {
   const std::string where = "Where and how";
-  command.add_option("-c,--config", options.config, "Configuration file of the local instance")->group(where);
-  command.add_option("-d,--data-dir", options.data_dir, "Paperclip home, in place of ~/.paperclip")->group(where);
-  command.add_option("--context", options.context, "Context file")->group(where);
-  command.add_option("--profile", options.profile, "Profile of the context file")->group(where);
-  command.add_option("--api-base", options.api_base, "Address of the server")->group(where);
-  command.add_option("--api-key", options.api_key, "Bearer token")->group(where);
-  command.add_flag("--json", options.as_json, "Print JSON")->group(where);
+  command.add("-c,--config", options.config, "Configuration file of the local instance").under(where);
+  command.add("-d,--data-dir", options.data_dir, "Paperclip home, in place of ~/.paperclip").under(where);
+  command.add("--context", options.context, "Context file").under(where);
+  command.add("--profile", options.profile, "Profile of the context file").under(where);
+  command.add("--api-base", options.api_base, "Address of the server").under(where);
+  command.add("--api-key", options.api_key, "Bearer token").under(where);
+  command.flag("--json", options.as_json, "Print JSON").under(where);
   if (company == CompanyOption::taken)
-    command.add_option("-C,--company-id", options.company_id, "Company id")->group(where);
+    command.add("-C,--company-id", options.company_id, "Company id").under(where);
 }
 
 Result<json::object> json_object_option(std::string_view option, const std::string& text) {

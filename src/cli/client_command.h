@@ -1,28 +1,30 @@
 #pragma once
 
+#include <type_traits>
+
 #include "cli/client.h"
 #include "cli/command_line.h"
 
-/// Declaring commands that talk to a server. Only for .cpp files, as command_line.h.
+/// Declaring commands that talk to a server.
 namespace paperclip::cli {
 
 /// Whether a command works on one company.
 enum class CompanyOption { none, taken };
 
-void declare_client_options(CLI::App& command, ClientOptions& options, CompanyOption company);
+void declare_client_options(OptionSet& command, ClientOptions& options, CompanyOption company);
 
 /// For commands without options of their own.
 struct NoMore : ClientOptions {};
-inline void nothing_more(CLI::App&, NoMore&) {}
+inline void nothing_more(OptionSet&, NoMore&) {}
 
 /// As CommandLine::add, with the options of every client command; `Options` begins with ClientOptions and `run` gets a
 /// client that is ready: `Result<> run(Client&, const Options&)` (exit code 0) or `Result<int>`.
 template <class Options, class Declare, class Run>
-CLI::App& add_client_command(CommandLine& line, CLI::App& parent, const std::string& name, const std::string& description,
-                             CompanyOption company, Declare declare, Run run) {
-  return line.add<Options>(
+void add_client_command(CommandLine& line, CommandLine::Group parent, const std::string& name, const std::string& description,
+                        CompanyOption company, Declare declare, Run run) {
+  line.add<Options>(
       parent, name, description,
-      [declare, company](CLI::App& command, Options& options) {
+      [declare, company](OptionSet& command, Options& options) {
         declare(command, options);
         declare_client_options(command, options, company);
       },

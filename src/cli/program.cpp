@@ -2,8 +2,6 @@
 
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
-#include <algorithm>
 #include <exception>
 #include <ostream>
 
@@ -14,11 +12,7 @@
 namespace paperclip::cli {
 
 int run(std::vector<std::string> arguments, const Surroundings& around) {
-  CLI::App app{"Paperclip: a control plane for companies of AI agents", "paperclip"};
-  app.require_subcommand(1);
-  app.set_version_flag("--version", "paperclip 0.1.0 (speaks for 0.3.1)");
-  app.get_formatter()->column_width(36);
-  CommandLine line(app);
+  CommandLine line;
   add_local_commands(line);
   add_company_commands(line);
   add_agent_commands(line);
@@ -32,14 +26,11 @@ int run(std::vector<std::string> arguments, const Surroundings& around) {
   add_auth_commands(line);
   add_context_commands(line);
   add_api_command(line);
-  std::reverse(arguments.begin(), arguments.end());  // the order CLI11 takes them in
+  int exit_code = 0;
+  const Action* action = line.parse(std::move(arguments), around, exit_code);
+  if (action == nullptr) return exit_code;
   try {
-    app.parse(std::move(arguments));
-  } catch (const CLI::ParseError& problem) {
-    return app.exit(problem, around.out, around.err) == 0 ? 0 : 1;
-  }
-  try {
-    auto result = line.chosen()(around);
+    auto result = (*action)(around);
     around.out << std::flush;
     if (result) return *result;
     around.err << result.error().message << '\n' << std::flush;

@@ -25,19 +25,19 @@ struct NewAgent : ClientOptions {
   std::optional<std::int64_t> budget;
 };
 
-void declare_new_agent(CLI::App& command, NewAgent& options) {
-  command.add_option("--name", options.name, "Name")->required();
-  command.add_option("--role", options.role, "ceo, cto, engineer, designer, …");
-  command.add_option("--title", options.title, "Job title");
-  command.add_option("--reports-to", options.reports_to, "Id of its manager");
-  command.add_option("--capabilities", options.capabilities, "What it can do, for those who delegate");
-  command.add_option("--adapter-type", options.adapter_type, "process, http, claude_local, … (process)");
-  command.add_option("--adapter-config", options.adapter_config, "JSON object");
-  command.add_option("--runtime-config", options.runtime_config, "JSON object");
-  command.add_option("--command", options.command, "Program of the adapter: adapterConfig.command");
-  command.add_option("--arg", options.args, "One argument of the program, may be repeated: adapterConfig.args")->allow_extra_args(false);
-  command.add_option("--cwd", options.cwd, "Directory it works in: adapterConfig.cwd");
-  command.add_option("--budget-monthly-cents", options.budget, "Monthly budget in cents; 0 is none");
+void declare_new_agent(OptionSet& command, NewAgent& options) {
+  command.add("--name", options.name, "Name").required();
+  command.add("--role", options.role, "ceo, cto, engineer, designer, …");
+  command.add("--title", options.title, "Job title");
+  command.add("--reports-to", options.reports_to, "Id of its manager");
+  command.add("--capabilities", options.capabilities, "What it can do, for those who delegate");
+  command.add("--adapter-type", options.adapter_type, "process, http, claude_local, … (process)");
+  command.add("--adapter-config", options.adapter_config, "JSON object");
+  command.add("--runtime-config", options.runtime_config, "JSON object");
+  command.add("--command", options.command, "Program of the adapter: adapterConfig.command");
+  command.add("--arg", options.args, "One argument of the program, may be repeated: adapterConfig.args");
+  command.add("--cwd", options.cwd, "Directory it works in: adapterConfig.cwd");
+  command.add("--budget-monthly-cents", options.budget, "Monthly budget in cents; 0 is none");
 }
 
 Result<> create(Client& client, const NewAgent& options) {
@@ -81,7 +81,7 @@ Result<> wake(Client& client, const Wake& options) {
 }  // namespace
 
 void add_agent_commands(CommandLine& line) {
-  auto& group = line.group("agent", "Agents");
+  const auto group = line.group("agent", "Agents");
   const auto with_agent = [&](const char* name, const char* description, auto run) {
     add_client_command<AgentReference>(line, group, name, description, CompanyOption::taken, declare_agent, run);
   };
@@ -101,11 +101,11 @@ void add_agent_commands(CommandLine& line) {
   with_agent("delete", "Delete an agent and its history", remove);
   add_client_command<Wake>(
       line, group, "wake", "Wake an agent; `heartbeat run` also follows what it does", CompanyOption::taken,
-      [](CLI::App& command, Wake& options) {
+      [](OptionSet& command, Wake& options) {
         declare_agent(command, options);
-        command.add_option("--reason", options.reason, "Why, as the agent is told");
-        command.add_option("--issue-id", options.issue, "The issue it shall work on");
-        command.add_flag("--fresh-session", options.fresh_session, "Do not resume its session");
+        command.add("--reason", options.reason, "Why, as the agent is told");
+        command.add("--issue-id", options.issue, "The issue it shall work on");
+        command.flag("--fresh-session", options.fresh_session, "Do not resume its session");
       },
       wake);
 }

@@ -104,30 +104,29 @@ Result<> local_cli(Client& client, const LocalCli& options) {
 }  // namespace
 
 void add_agent_key_commands(CommandLine& line) {
-  auto& group = line.group("agent", "Agents");
-  auto& keys = *group.add_subcommand("keys", "An agent's API keys");
-  keys.require_subcommand(1);
+  const auto group = line.group("agent", "Agents");
+  const auto keys = line.group(group, "keys", "An agent's API keys");
   add_client_command<AgentReference>(line, keys, "list", "List the keys", CompanyOption::taken, declare_agent, list);
   add_client_command<NewKey>(
       line, keys, "create", "Create a key; its token is shown this once", CompanyOption::taken,
-      [](CLI::App& command, NewKey& options) {
+      [](OptionSet& command, NewKey& options) {
         declare_agent(command, options);
-        command.add_option("--name", options.name, "What it is for")->capture_default_str();
+        command.add("--name", options.name, "What it is for").with_default();
       },
       create);
   add_client_command<KeyReference>(
       line, keys, "revoke", "Revoke a key", CompanyOption::taken,
-      [](CLI::App& command, KeyReference& options) {
+      [](OptionSet& command, KeyReference& options) {
         declare_agent(command, options);
-        command.add_option("key", options.key, "Key id")->required();
+        command.add("key", options.key, "Key id").required();
       },
       revoke);
   add_client_command<LocalCli>(
       line, group, "local-cli", "Work as an agent from your own shell: a key, the skills, the variables", CompanyOption::taken,
-      [](CLI::App& command, LocalCli& options) {
+      [](OptionSet& command, LocalCli& options) {
         declare_agent(command, options);
-        command.add_option("--key-name", options.key_name, "Name of the key")->capture_default_str();
-        command.add_flag("--no-install-skills", options.skip_skills, "Leave the skill directories alone");
+        command.add("--key-name", options.key_name, "Name of the key").with_default();
+        command.flag("--no-install-skills", options.skip_skills, "Leave the skill directories alone");
       },
       local_cli);
 }

@@ -14,8 +14,8 @@ struct AgentReference : ClientOptions {
   std::string agent;
 };
 
-inline void declare_agent(CLI::App& command, AgentReference& options) {
-  command.add_option("agent", options.agent, "Agent id, or shortname together with a company")->required();
+inline void declare_agent(OptionSet& command, AgentReference& options) {
+  command.add("agent", options.agent, "Agent id, or shortname together with a company").required();
 }
 
 inline std::string agent_path(const Client& client, std::string_view pattern, const std::string& agent) {

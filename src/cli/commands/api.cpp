@@ -34,11 +34,11 @@ Result<> api(Client& client, const Request& options) {
 void add_api_command(CommandLine& line) {
   add_client_command<Request>(
       line, line.top(), "api", "Send any request of the REST API, with your address and credentials", CompanyOption::taken,
-      [](CLI::App& command, Request& options) {
-        command.add_option("method", options.method, "GET, POST, PUT, PATCH or DELETE")
-            ->required()->check(CLI::IsMember({"GET", "POST", "PUT", "PATCH", "DELETE"}, CLI::ignore_case));
-        command.add_option("path", options.path, "Such as /companies/{companyId}/issues; {companyId} is filled in")->required();
-        command.add_option("--data", options.data, "JSON body; - reads it from the standard input");
+      [](OptionSet& command, Request& options) {
+        command.add("method", options.method, "GET, POST, PUT, PATCH or DELETE")
+            .required().one_of({"GET", "POST", "PUT", "PATCH", "DELETE"});
+        command.add("path", options.path, "Such as /companies/{companyId}/issues; {companyId} is filled in").required();
+        command.add("--data", options.data, "JSON body; - reads it from the standard input");
       },
       api);
 }

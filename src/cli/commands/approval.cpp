@@ -9,8 +9,8 @@ namespace {
 struct ApprovalReference : ClientOptions {
   std::string approval;
 };
-void declare_approval(CLI::App& command, ApprovalReference& options) {
-  command.add_option("approval", options.approval, "Approval id")->required();
+void declare_approval(OptionSet& command, ApprovalReference& options) {
+  command.add("approval", options.approval, "Approval id").required();
 }
 
 struct Listing : ClientOptions {
@@ -72,28 +72,28 @@ Result<> comment(Client& client, const NewComment& options) {
 }  // namespace
 
 void add_approval_commands(CommandLine& line) {
-  auto& group = line.group("approval", "Approvals");
+  const auto group = line.group("approval", "Approvals");
   add_client_command<Listing>(
       line, group, "list", "List the approvals of a company", CompanyOption::taken,
-      [](CLI::App& command, Listing& options) { command.add_option("--status", options.status, "pending, approved, rejected, …"); }, list);
+      [](OptionSet& command, Listing& options) { command.add("--status", options.status, "pending, approved, rejected, …"); }, list);
   add_client_command<ApprovalReference>(line, group, "get", "Show an approval", CompanyOption::none, declare_approval, get);
   add_client_command<NewApproval>(
       line, group, "create", "Ask for an approval", CompanyOption::taken,
-      [](CLI::App& command, NewApproval& options) {
-        command.add_option("--type", options.type, "hire_agent, approve_ceo_strategy, …")->required();
-        command.add_option("--payload", options.payload, "JSON object")->required();
-        command.add_option("--requested-by-agent-id", options.agent, "On behalf of this agent");
-        command.add_option("--issue-ids", options.issues, "Issues it is about, comma separated");
+      [](OptionSet& command, NewApproval& options) {
+        command.add("--type", options.type, "hire_agent, approve_ceo_strategy, …").required();
+        command.add("--payload", options.payload, "JSON object").required();
+        command.add("--requested-by-agent-id", options.agent, "On behalf of this agent");
+        command.add("--issue-ids", options.issues, "Issues it is about, comma separated");
       },
       create);
   const auto decision = [&](const char* verb, const char* description) {
     add_client_command<Decision>(
         line, group, verb, description, CompanyOption::none,
-        [](CLI::App& command, Decision& options) {
+        [](OptionSet& command, Decision& options) {
           declare_approval(command, options);
-          command.add_option("--decision-note", options.note, "Why");
+          command.add("--decision-note", options.note, "Why");
           // Accepted for the sake of old scripts: who decides is whoever is logged in.
-          command.add_option("--decided-by-user-id", options.user)->group("");
+          command.add("--decided-by-user-id", options.user).hidden();
         },
         [verb](Client& client, const Decision& options) -> Result<> {
           json::object body;
@@ -107,16 +107,16 @@ void add_approval_commands(CommandLine& line) {
   decision("request-revision", "Send back for changes");
   add_client_command<Resubmission>(
       line, group, "resubmit", "Submit again after changes", CompanyOption::none,
-      [](CLI::App& command, Resubmission& options) {
+      [](OptionSet& command, Resubmission& options) {
         declare_approval(command, options);
-        command.add_option("--payload", options.payload, "JSON object, in place of the former one");
+        command.add("--payload", options.payload, "JSON object, in place of the former one");
       },
       resubmit);
   add_client_command<NewComment>(
       line, group, "comment", "Comment on an approval", CompanyOption::none,
-      [](CLI::App& command, NewComment& options) {
+      [](OptionSet& command, NewComment& options) {
         declare_approval(command, options);
-        command.add_option("--body", options.body, "Markdown")->required();
+        command.add("--body", options.body, "Markdown").required();
       },
       comment);
 }

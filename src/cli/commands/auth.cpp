@@ -65,10 +65,10 @@ Result<> logout(Client& client, const NoMore&) {
 }  // namespace
 
 void add_auth_commands(CommandLine& line) {
-  auto& group = line.group("auth", "Who you are to a server");
+  const auto group = line.group("auth", "Who you are to a server");
   add_client_command<Login>(
       line, group, "login", "Log in through the browser", CompanyOption::taken,
-      [](CLI::App& command, Login& options) { command.add_flag("--instance-admin", options.instance_admin, "Ask for an admin's rights"); }, login);
+      [](OptionSet& command, Login& options) { command.flag("--instance-admin", options.instance_admin, "Ask for an admin's rights"); }, login);
   add_client_command<NoMore>(line, group, "logout", "Revoke and forget the stored credential", CompanyOption::none, nothing_more, logout);
   add_client_command<NoMore>(line, group, "whoami", "Show who you are", CompanyOption::none, nothing_more, whoami);
 }

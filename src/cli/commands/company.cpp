@@ -14,8 +14,8 @@ namespace {
 struct CompanyReference : ClientOptions {
   std::string company;
 };
-void declare_company(CLI::App& command, CompanyReference& options) {
-  command.add_option("company", options.company, "Company id")->required();
+void declare_company(OptionSet& command, CompanyReference& options) {
+  command.add("company", options.company, "Company id").required();
 }
 
 Result<> list(Client& client, const NoMore&) {
@@ -102,37 +102,37 @@ Result<> remove(Client& client, const Deletion& options) {
 }  // namespace
 
 void add_company_commands(CommandLine& line) {
-  auto& group = line.group("company", "Companies");
+  const auto group = line.group("company", "Companies");
   add_client_command<NoMore>(line, group, "list", "List companies", CompanyOption::none, nothing_more, list);
   add_client_command<CompanyReference>(line, group, "get", "Show a company", CompanyOption::none, declare_company, get);
   add_client_command<NewCompany>(
       line, group, "create", "Create a company", CompanyOption::none,
-      [](CLI::App& command, NewCompany& options) {
-        command.add_option("--name", options.name, "Name")->required();
-        command.add_option("--description", options.description, "What it is for");
-        command.add_option("--budget-monthly-cents", options.budget, "Monthly budget in cents; 0 is none");
+      [](OptionSet& command, NewCompany& options) {
+        command.add("--name", options.name, "Name").required();
+        command.add("--description", options.description, "What it is for");
+        command.add("--budget-monthly-cents", options.budget, "Monthly budget in cents; 0 is none");
       },
       create);
   add_client_command<CompanyUpdate>(
       line, group, "update", "Change a company", CompanyOption::none,
-      [](CLI::App& command, CompanyUpdate& options) {
+      [](OptionSet& command, CompanyUpdate& options) {
         declare_company(command, options);
-        command.add_option("--name", options.name, "Name");
-        command.add_option("--description", options.description, "What it is for");
-        command.add_option("--status", options.status, "active, paused or archived");
-        command.add_option("--brand-color", options.brand_color, "#rrggbb");
-        command.add_option("--budget-monthly-cents", options.budget, "Monthly budget in cents; 0 is none");
-        command.add_option("--require-approval-for-new-agents", options.require_approval, "true or false");
+        command.add("--name", options.name, "Name");
+        command.add("--description", options.description, "What it is for");
+        command.add("--status", options.status, "active, paused or archived");
+        command.add("--brand-color", options.brand_color, "#rrggbb");
+        command.add("--budget-monthly-cents", options.budget, "Monthly budget in cents; 0 is none");
+        command.add("--require-approval-for-new-agents", options.require_approval, "true or false");
       },
       update);
   add_client_command<CompanyReference>(line, group, "archive", "Archive a company", CompanyOption::none, declare_company, archive);
   add_client_command<Deletion>(
       line, group, "delete", "Delete a company and all it has", CompanyOption::none,
-      [](CLI::App& command, Deletion& options) {
-        command.add_option("company", options.selector, "Company id or issue prefix")->required();
-        command.add_option("--by", options.by, "How the company is named")->check(CLI::IsMember({"auto", "id", "prefix"}))->capture_default_str();
-        command.add_flag("--yes", options.yes, "Do not ask");
-        command.add_option("--confirm", options.confirm, "The id or issue prefix once more");
+      [](OptionSet& command, Deletion& options) {
+        command.add("company", options.selector, "Company id or issue prefix").required();
+        command.add("--by", options.by, "How the company is named").one_of({"auto", "id", "prefix"}).with_default();
+        command.flag("--yes", options.yes, "Do not ask");
+        command.add("--confirm", options.confirm, "The id or issue prefix once more");
       },
       remove);
 }

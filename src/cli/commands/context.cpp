@@ -18,11 +18,11 @@ struct ContextOptions {
   bool as_json = false;
 };
 
-void declare_context(CLI::App& command, ContextOptions& options) {
-  command.add_option("-d,--data-dir", options.data_dir, "Paperclip home, in place of ~/.paperclip");
-  command.add_option("--context", options.context, "Context file");
-  command.add_option("--profile", options.profile, "Profile, in place of the current one");
-  command.add_flag("--json", options.as_json, "Print JSON");
+void declare_context(OptionSet& command, ContextOptions& options) {
+  command.add("-d,--data-dir", options.data_dir, "Paperclip home, in place of ~/.paperclip");
+  command.add("--context", options.context, "Context file");
+  command.add("--profile", options.profile, "Profile, in place of the current one");
+  command.flag("--json", options.as_json, "Print JSON");
 }
 
 Result<Context> open_context(const Surroundings& around, const ContextOptions& options) {
@@ -108,24 +108,24 @@ Result<int> set(const Surroundings& around, const Set& options) {
 }  // namespace
 
 void add_context_commands(CommandLine& line) {
-  auto& group = line.group("context", "Servers and companies you work with, by name");
+  const auto group = line.group("context", "Servers and companies you work with, by name");
   line.add<ContextOptions>(group, "show", "Show the profile in use", declare_context, show);
   line.add<ContextOptions>(group, "list", "List the profiles", declare_context, list);
   line.add<Use>(
       group, "use", "Use a profile from now on",
-      [](CLI::App& command, Use& options) {
+      [](OptionSet& command, Use& options) {
         declare_context(command, options);
-        command.add_option("name", options.name, "Name of the profile")->required();
+        command.add("name", options.name, "Name of the profile").required();
       },
       use);
   line.add<Set>(
       group, "set", "Change a profile; an empty value forgets the old one",
-      [](CLI::App& command, Set& options) {
+      [](OptionSet& command, Set& options) {
         declare_context(command, options);
-        command.add_option("--api-base", options.api_base, "Address of the server");
-        command.add_option("-C,--company-id", options.company_id, "Company");
-        command.add_option("--api-key-env-var-name", options.key_variable, "Variable that holds the API key");
-        command.add_flag("--use", options.use, "Use it from now on");
+        command.add("--api-base", options.api_base, "Address of the server");
+        command.add("-C,--company-id", options.company_id, "Company");
+        command.add("--api-key-env-var-name", options.key_variable, "Variable that holds the API key");
+        command.flag("--use", options.use, "Use it from now on");
       },
       set);
 }

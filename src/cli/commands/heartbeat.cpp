@@ -147,7 +147,7 @@ Result<int> run(Client& client, const RunOptions& options) {
 struct RunReference : ClientOptions {
   std::string run;
 };
-void declare_run(CLI::App& command, RunReference& options) { command.add_option("run", options.run, "Run id")->required(); }
+void declare_run(OptionSet& command, RunReference& options) { command.add("run", options.run, "Run id").required(); }
 
 struct RunList : ClientOptions {
   std::string agent;
@@ -186,32 +186,32 @@ Result<int> log(Client& client, const LogOptions& options) {
 }  // namespace
 
 void add_heartbeat_commands(CommandLine& line) {
-  auto& group = line.group("heartbeat", "Runs of agents");
+  const auto group = line.group("heartbeat", "Runs of agents");
   add_client_command<RunOptions>(
       line, group, "run", "Wake an agent and follow its run; the exit code tells how it ended", CompanyOption::taken,
-      [](CLI::App& command, RunOptions& options) {
-        command.add_option("-a,--agent-id", options.agent, "Agent")->required();
-        command.add_option("--source", options.source, "timer, assignment, on_demand or automation")->capture_default_str();
-        command.add_option("--trigger", options.trigger, "manual, ping, callback or system")->capture_default_str();
-        command.add_option("--issue-id", options.issue, "The issue it shall work on");
-        command.add_option("--reason", options.reason, "Why, as the agent is told");
-        command.add_option("--timeout-ms", options.timeout_ms, "Stop following after this long; 0 follows to the end")->capture_default_str();
-        command.add_flag("--debug", options.debug, "Show everything as it comes");
+      [](OptionSet& command, RunOptions& options) {
+        command.add("-a,--agent-id", options.agent, "Agent").required();
+        command.add("--source", options.source, "timer, assignment, on_demand or automation").with_default();
+        command.add("--trigger", options.trigger, "manual, ping, callback or system").with_default();
+        command.add("--issue-id", options.issue, "The issue it shall work on");
+        command.add("--reason", options.reason, "Why, as the agent is told");
+        command.add("--timeout-ms", options.timeout_ms, "Stop following after this long; 0 follows to the end").with_default();
+        command.flag("--debug", options.debug, "Show everything as it comes");
       },
       run);
   add_client_command<RunList>(
       line, group, "list", "List runs, newest first", CompanyOption::taken,
-      [](CLI::App& command, RunList& options) {
-        command.add_option("--agent-id", options.agent, "Only of this agent");
-        command.add_option("--limit", options.limit, "How many")->capture_default_str()->check(CLI::Range(1, 1000));
+      [](OptionSet& command, RunList& options) {
+        command.add("--agent-id", options.agent, "Only of this agent");
+        command.add("--limit", options.limit, "How many").with_default().range(1, 1000);
       },
       list);
   add_client_command<RunReference>(line, group, "get", "Show a run", CompanyOption::none, declare_run, get);
   add_client_command<LogOptions>(
       line, group, "log", "Follow what a run says", CompanyOption::none,
-      [](CLI::App& command, LogOptions& options) {
+      [](OptionSet& command, LogOptions& options) {
         declare_run(command, options);
-        command.add_flag("--debug", options.debug, "Show everything as it comes");
+        command.flag("--debug", options.debug, "Show everything as it comes");
       },
       log);
   add_client_command<RunReference>(line, group, "cancel", "Cancel a run", CompanyOption::none, declare_run, cancel);

@@ -44,17 +44,17 @@ struct IssueFields {
   std::optional<std::string> blocked_by;
 };
 
-void declare_fields(CLI::App& command, IssueFields& fields) {
-  command.add_option("--description", fields.description, "Markdown");
-  command.add_option("--status", fields.status, "backlog, todo, in_progress, in_review, blocked, done, cancelled");
-  command.add_option("--priority", fields.priority, "critical, high, medium, low");
-  command.add_option("--assignee-agent-id", fields.assignee, "Agent that shall do it");
-  command.add_option("--project-id", fields.project, "Project");
-  command.add_option("--goal-id", fields.goal, "Goal");
-  command.add_option("--parent-id", fields.parent, "Issue it is part of");
-  command.add_option("--request-depth", fields.request_depth, "How many delegations led to it");
-  command.add_option("--billing-code", fields.billing_code, "Billing code");
-  command.add_option("--blocked-by", fields.blocked_by, "Ids of the issues it waits for, comma separated");
+void declare_fields(OptionSet& command, IssueFields& fields) {
+  command.add("--description", fields.description, "Markdown");
+  command.add("--status", fields.status, "backlog, todo, in_progress, in_review, blocked, done, cancelled");
+  command.add("--priority", fields.priority, "critical, high, medium, low");
+  command.add("--assignee-agent-id", fields.assignee, "Agent that shall do it");
+  command.add("--project-id", fields.project, "Project");
+  command.add("--goal-id", fields.goal, "Goal");
+  command.add("--parent-id", fields.parent, "Issue it is part of");
+  command.add("--request-depth", fields.request_depth, "How many delegations led to it");
+  command.add("--billing-code", fields.billing_code, "Billing code");
+  command.add("--blocked-by", fields.blocked_by, "Ids of the issues it waits for, comma separated");
 }
 
 json::object body_of(const IssueFields& fields) {
@@ -113,33 +113,33 @@ Result<> remove(Client& client, const IssueReference& options) {
 }  // namespace
 
 void add_issue_commands(CommandLine& line) {
-  auto& group = line.group("issue", "Issues");
+  const auto group = line.group("issue", "Issues");
   add_client_command<Listing>(
       line, group, "list", "List the issues of a company", CompanyOption::taken,
-      [](CLI::App& command, Listing& options) {
-        command.add_option("--status", options.status, "One or more statuses, comma separated");
-        command.add_option("--assignee-agent-id", options.assignee, "Only of this agent");
-        command.add_option("--project-id", options.project, "Only of this project");
-        command.add_option("--parent-id", options.parent, "Only parts of this issue");
-        command.add_option("--match", options.match, "Only with this text in identifier, title or description");
+      [](OptionSet& command, Listing& options) {
+        command.add("--status", options.status, "One or more statuses, comma separated");
+        command.add("--assignee-agent-id", options.assignee, "Only of this agent");
+        command.add("--project-id", options.project, "Only of this project");
+        command.add("--parent-id", options.parent, "Only parts of this issue");
+        command.add("--match", options.match, "Only with this text in identifier, title or description");
       },
       list);
   add_client_command<IssueReference>(line, group, "get", "Show an issue", CompanyOption::none, declare_issue, get);
   add_client_command<NewIssue>(
       line, group, "create", "Create an issue", CompanyOption::taken,
-      [](CLI::App& command, NewIssue& options) {
-        command.add_option("--title", options.fields.title, "Title")->required();
+      [](OptionSet& command, NewIssue& options) {
+        command.add("--title", options.fields.title, "Title").required();
         declare_fields(command, options.fields);
       },
       create);
   add_client_command<IssueUpdate>(
       line, group, "update", "Change an issue", CompanyOption::none,
-      [](CLI::App& command, IssueUpdate& options) {
+      [](OptionSet& command, IssueUpdate& options) {
         declare_issue(command, options);
-        command.add_option("--title", options.fields.title, "Title");
+        command.add("--title", options.fields.title, "Title");
         declare_fields(command, options.fields);
-        command.add_option("--comment", options.comment, "Comment to add with the change");
-        command.add_option("--hidden-at", options.hidden_at, "Time from which it is hidden, or null");
+        command.add("--comment", options.comment, "Comment to add with the change");
+        command.add("--hidden-at", options.hidden_at, "Time from which it is hidden, or null");
       },
       update);
   add_client_command<IssueReference>(line, group, "delete", "Delete an issue", CompanyOption::none, declare_issue, remove);

@@ -9,8 +9,8 @@ struct IssueReference : ClientOptions {
   std::string issue;
 };
 
-inline void declare_issue(CLI::App& command, IssueReference& options) {
-  command.add_option("issue", options.issue, "Issue id or identifier such as ACM-12")->required();
+inline void declare_issue(OptionSet& command, IssueReference& options) {
+  command.add("issue", options.issue, "Issue id or identifier such as ACM-12").required();
 }
 
 }  // namespace paperclip::cli

@@ -59,26 +59,26 @@ Result<> documents(Client& client, const IssueReference& options) {
 }  // namespace
 
 void add_issue_work_commands(CommandLine& line) {
-  auto& group = line.group("issue", "Issues");
+  const auto group = line.group("issue", "Issues");
   const auto with_issue = [&](const char* name, const char* description, auto run) {
     add_client_command<IssueReference>(line, group, name, description, CompanyOption::none, declare_issue, run);
   };
   add_client_command<NewComment>(
       line, group, "comment", "Comment on an issue", CompanyOption::none,
-      [](CLI::App& command, NewComment& options) {
+      [](OptionSet& command, NewComment& options) {
         declare_issue(command, options);
-        command.add_option("--body", options.body, "Markdown")->required();
-        command.add_flag("--reopen", options.reopen, "Make a closed issue todo again");
-        command.add_flag("--resume", options.resume, "Ask the assignee to go on with it");
+        command.add("--body", options.body, "Markdown").required();
+        command.flag("--reopen", options.reopen, "Make a closed issue todo again");
+        command.flag("--resume", options.resume, "Ask the assignee to go on with it");
       },
       comment);
   with_issue("comments", "List the comments on an issue", comments);
   add_client_command<Checkout>(
       line, group, "checkout", "Take an issue for an agent", CompanyOption::none,
-      [](CLI::App& command, Checkout& options) {
+      [](OptionSet& command, Checkout& options) {
         declare_issue(command, options);
-        command.add_option("--agent-id", options.agent, "Agent that takes it")->required();
-        command.add_option("--expected-statuses", options.expected, "Only if it is in one of these")->capture_default_str();
+        command.add("--agent-id", options.agent, "Agent that takes it").required();
+        command.add("--expected-statuses", options.expected, "Only if it is in one of these").with_default();
       },
       checkout);
   with_issue("release", "Give an issue back", release);

@@ -57,27 +57,27 @@ Result<> create_goal(Client& client, const NewGoal& options) {
 void add_overview_commands(CommandLine& line) {
   add_client_command<ActivityFilter>(
       line, line.group("activity", "What happened"), "list", "List what happened, newest first", CompanyOption::taken,
-      [](CLI::App& command, ActivityFilter& options) {
-        command.add_option("--agent-id", options.agent, "Only by this agent");
-        command.add_option("--entity-type", options.entity_type, "Only to entities of this type: issue, agent, …");
-        command.add_option("--entity-id", options.entity, "Only to this entity");
+      [](OptionSet& command, ActivityFilter& options) {
+        command.add("--agent-id", options.agent, "Only by this agent");
+        command.add("--entity-type", options.entity_type, "Only to entities of this type: issue, agent, …");
+        command.add("--entity-id", options.entity, "Only to this entity");
       },
       activity);
   add_client_command<NoMore>(line, line.group("dashboard", "A company at a glance"), "get", "Show the figures", CompanyOption::taken,
                              nothing_more, dashboard);
-  auto& money = line.group("costs", "What the agents cost");
+  const auto money = line.group("costs", "What the agents cost");
   add_client_command<NoMore>(line, money, "summary", "Spending and budget", CompanyOption::taken, nothing_more, costs);
   add_client_command<NoMore>(line, money, "by-agent", "Spending of each agent", CompanyOption::taken, nothing_more, costs_by_agent);
-  auto& group = line.group("goal", "Goals");
+  const auto group = line.group("goal", "Goals");
   add_client_command<NoMore>(line, group, "list", "List the goals of a company", CompanyOption::taken, nothing_more, goals);
   add_client_command<NewGoal>(
       line, group, "create", "Create a goal", CompanyOption::taken,
-      [](CLI::App& command, NewGoal& options) {
-        command.add_option("--title", options.title, "Title")->required();
-        command.add_option("--description", options.description, "Markdown");
-        command.add_option("--level", options.level, "company, team, agent or task");
-        command.add_option("--status", options.status, "planned, active, achieved or cancelled");
-        command.add_option("--parent-id", options.parent, "Goal it is part of");
+      [](OptionSet& command, NewGoal& options) {
+        command.add("--title", options.title, "Title").required();
+        command.add("--description", options.description, "Markdown");
+        command.add("--level", options.level, "company, team, agent or task");
+        command.add("--status", options.status, "planned, active, achieved or cancelled");
+        command.add("--parent-id", options.parent, "Goal it is part of");
       },
       create_goal);
 }

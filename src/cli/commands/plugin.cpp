@@ -8,8 +8,8 @@ namespace {
 struct PluginReference : ClientOptions {
   std::string plugin;
 };
-void declare_plugin(CLI::App& command, PluginReference& options) {
-  command.add_option("plugin", options.plugin, "Plugin key or id")->required();
+void declare_plugin(OptionSet& command, PluginReference& options) {
+  command.add("plugin", options.plugin, "Plugin key or id").required();
 }
 
 struct Listing : ClientOptions {
@@ -59,26 +59,26 @@ Result<> examples(Client& client, const NoMore&) {
 }  // namespace
 
 void add_plugin_commands(CommandLine& line) {
-  auto& group = line.group("plugin", "Plugins");
+  const auto group = line.group("plugin", "Plugins");
   const auto with_plugin = [&](const char* name, const char* description, auto run) {
     add_client_command<PluginReference>(line, group, name, description, CompanyOption::none, declare_plugin, run);
   };
   add_client_command<Listing>(
       line, group, "list", "List the plugins", CompanyOption::none,
-      [](CLI::App& command, Listing& options) { command.add_option("--status", options.status, "Only in this status"); }, list);
+      [](OptionSet& command, Listing& options) { command.add("--status", options.status, "Only in this status"); }, list);
   add_client_command<Installation>(
       line, group, "install", "Install a plugin", CompanyOption::none,
-      [](CLI::App& command, Installation& options) {
-        command.add_option("package", options.package, "npm package, or a path that the server can read")->required();
-        command.add_flag("-l,--local", options.local, "It is a path");
-        command.add_option("--version", options.version, "Version of the package");
+      [](OptionSet& command, Installation& options) {
+        command.add("package", options.package, "npm package, or a path that the server can read").required();
+        command.flag("-l,--local", options.local, "It is a path");
+        command.add("--version", options.version, "Version of the package");
       },
       install);
   add_client_command<Removal>(
       line, group, "uninstall", "Remove a plugin", CompanyOption::none,
-      [](CLI::App& command, Removal& options) {
+      [](OptionSet& command, Removal& options) {
         declare_plugin(command, options);
-        command.add_flag("--force", options.force, "Delete what it stored as well");
+        command.flag("--force", options.force, "Delete what it stored as well");
       },
       uninstall);
   for (const char* verb : {"enable", "disable"})
