@@ -7,6 +7,7 @@
 
 #include "cli/command_line.h"
 #include "cli/commands/all.h"
+#include "cli/demo/all.h"
 #include "cli/local/all.h"
 
 namespace paperclip::cli {
@@ -14,6 +15,7 @@ namespace paperclip::cli {
 int run(std::vector<std::string> arguments, const Surroundings& around) {
   CommandLine line;
   add_local_commands(line);
+  add_demo_commands(line);
   add_company_commands(line);
   add_agent_commands(line);
   add_agent_key_commands(line);

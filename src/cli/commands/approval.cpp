@@ -93,7 +93,7 @@ void add_approval_commands(CommandLine& line) {
           declare_approval(command, options);
           command.add("--decision-note", options.note, "Why");
           // Accepted for the sake of old scripts: who decides is whoever is logged in.
-          command.add("--decided-by-user-id", options.user).hidden();
+          command.add("--decided-by-user-id", options.user, "Ignored").hidden();
         },
         [verb](Client& client, const Decision& options) -> Result<> {
           json::object body;

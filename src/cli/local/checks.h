@@ -21,7 +21,7 @@ struct Check {
 /// are independent. With `repair`, what can be made is made: directories, the token secret, the master key.
 std::vector<Check> run_checks(const Surroundings& around, bool repair);
 
-/// The program that starts agents: `paperclip-runner` beside this one, else in PATH; empty if there is none.
+/// The program that starts agents: PAPERCLIP_RUNNER, else `paperclip-runner` beside this one; empty if there is none.
 std::string find_runner(const Surroundings& around);
 
 }  // namespace paperclip::cli

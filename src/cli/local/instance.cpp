@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "cli/client.h"
+#include "cli/command_line.h"
 #include "cli/output.h"
 #include "os/child_environment.h"
 #include "os/files.h"

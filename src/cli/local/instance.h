@@ -12,6 +12,8 @@
 /// The files that configure one instance: config.json and the .env beside it (spec/cli.md 1.2, 1.3).
 namespace paperclip::cli {
 
+class OptionSet;
+
 struct InstanceOptions {
   std::string config, data_dir, instance;
 };

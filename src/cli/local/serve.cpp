@@ -7,6 +7,7 @@
 
 #include "cli/command_line.h"
 #include "cli/local/all.h"
+#include "cli/local/logging.h"
 #include "cli/output.h"
 #include "server/server.h"
 
@@ -59,6 +60,7 @@ Result<int> serve(const Surroundings& outside, const ServeOptions& options) {
   if (!variables.empty()) around.environment = overlay(around.environment, std::move(variables));
 
   auto config = TRY(server::load_config(around.environment, around.working_directory));
+  TRY(log_to_file_and_terminal(config.log_directory / "server.log", options.as_json));
   auto server = TRY(server::Server::start(std::move(config)));
   if (options.as_json)
     around.out << to_string(json::object{{"url", url_of(*server)}, {"port", server->port()}, {"home", server->config().home.string()},

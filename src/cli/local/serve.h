@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/result.h"
+#include "cli/command_line.h"
 #include "cli/local/instance.h"
 
 namespace paperclip::cli {
