@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <optional>
 #include <ostream>
 
 namespace paperclip::cli {
@@ -77,7 +78,29 @@ void CommandLine::add_command(Group parent, const std::string& name, const std::
   command->callback([this, action = std::move(action)] { chosen_ = action; });
 }
 
+namespace {
+
+// The words up to one that names no command below the last; nothing if all are known.
+std::optional<std::string> unknown_command(CLI::App* app, const std::vector<std::string>& arguments) {
+  std::string words = "paperclip";
+  for (const auto& word : arguments) {
+    if (word.starts_with('-') || app->get_subcommands([](const CLI::App*) { return true; }).empty()) return std::nullopt;
+    words += " " + word;
+    const auto named = app->get_subcommands([&](const CLI::App* one) { return one->get_name() == word; });
+    if (named.empty()) return words;
+    app = named.front();
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 const Action* CommandLine::parse(std::vector<std::string> arguments, const Surroundings& around, int& exit_code) {
+  if (const auto unknown = unknown_command(app_.get(), arguments)) {
+    around.err << "There is no command `" << *unknown << "`. `" << unknown->substr(0, unknown->rfind(' ')) << " --help` lists what there is.\n";
+    exit_code = 1;
+    return nullptr;
+  }
   std::reverse(arguments.begin(), arguments.end());  // the order CLI11 takes them in
   try {
     app_->parse(std::move(arguments));

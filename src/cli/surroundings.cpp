@@ -36,7 +36,7 @@ server::Environment overlay(server::Environment environment, std::map<std::strin
 
 fs::path expand_path(const Surroundings& around, const std::string& text) {
   if (text == "~" || text.starts_with("~/"))
-    return fs::path(around.environment("HOME").value_or("/")) / text.substr(text.size() > 1 ? 2 : 1);
+    return fs::path(around.variable("HOME").empty() ? "/" : around.variable("HOME")) / text.substr(text.size() > 1 ? 2 : 1);
   const fs::path path(text);
   return (path.is_absolute() ? path : around.working_directory / path).lexically_normal();
 }

@@ -121,7 +121,7 @@ class Examination {
   Result<> probe_writable(const fs::path& directory) {
     std::error_code problem;
     if (!fs::exists(directory, problem)) {
-      if (!repair_) return not_found(directory.string() + " is not there; the server makes it at its first start");
+      if (!repair_) return not_found(directory.string() + " is made at the first start");
       TRY(os::make_directories(directory));
     }
     const auto probe = directory / (".doctor-" + Random::system().hex(6));
@@ -137,7 +137,7 @@ class Examination {
         continue;
       }
       if (auto writable = probe_writable(directory); !writable) {
-        if (writable.error().kind == ErrorKind::not_found) warn(name, writable.error().message, "");
+        if (writable.error().kind == ErrorKind::not_found) ok(name, writable.error().message);
         else fail(name, writable.error().message, "Make it writable for this user, or choose another home with --data-dir or PAPERCLIP_HOME.");
         continue;
       }

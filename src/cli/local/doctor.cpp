@@ -44,7 +44,7 @@ struct RunOptions : ServeOptions {
 
 // Everything a person needs between unpacking and a running server.
 Result<int> run(const Surroundings& around, const RunOptions& options) {
-  const Onboarded done = TRY(onboard(around, OnboardOptions{{options.config, options.data_dir, options.instance}, options.bind, true, false, false}));
+  const Onboarded done = TRY(onboard(around, OnboardOptions{{options.config, options.data_dir, options.instance}, options.bind, false, false, options.as_json}));
   std::ostream& told = options.as_json ? around.err : around.out;
   if (done.wrote_configuration) {
     print_onboarded(told, done);

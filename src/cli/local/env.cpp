@@ -24,13 +24,14 @@ struct Variable {
 std::vector<Variable> variables_of(const Surroundings& around, const server::Config& config) {
   std::vector<Variable> out;
   const auto file = env_file_of(config);
-  const auto content = read_configuration(config.config_file);
+  const auto configuration = read_configuration(config.config_file);
+  const json::value content = configuration ? json::value(*configuration) : json::value(nullptr);
   const auto add = [&](const char* name, std::string_view where, std::string otherwise, bool required = false) {
     Variable variable{name, around.variable(name), "environment", required};
     if (variable.value.empty())
       if (auto value = env_file_value(file, name)) variable = {name, *value, "file", required};
-    if (variable.value.empty() && content && !where.empty())
-      if (const auto* value = find_path(json::value(*content), where); value != nullptr && !value->is_null())
+    if (variable.value.empty() && !where.empty())
+      if (const auto* value = find_path(content, where); value != nullptr && !value->is_null())
         variable = {name, value->is_string() ? std::string(value->get_string()) : to_string(*value), "config", required};
     if (variable.value.empty()) variable = {name, otherwise, otherwise.empty() ? "missing" : "default", required};
     out.push_back(std::move(variable));
