@@ -171,7 +171,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   parts->tokens.emplace(parts->local_state.token_secret(), settings.token_lifetime, settings.token_issuer, settings.token_audience);
   parts->actors.emplace(*parts->database, Clock::system(), *parts->tokens, settings.deployment_mode == "local_trusted");
   parts->probe.emplace(*parts->database);
-  parts->pool.emplace(8);
+  parts->pool.emplace(16);  // a write waits for its commit in the pool, so this is how wide a group commit can be
   Parts* const raw = parts.get();
   parts->services.emplace(api::Services{api_settings(settings), Clock::system(), Random::system(), *parts->database, *parts->actors, *parts->vault, *parts->storage,
                                         [raw] { return raw->probe->answers(); }});
