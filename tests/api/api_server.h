@@ -48,12 +48,12 @@ class ApiServer : public ::testing::Test {
     vault_.emplace(*std::move(vault));
     tokens_.emplace(SecretText(std::string("a secret for tests only, long enough")));
     actors_.emplace(*database_, Clock::system(), *tokens_, true);
-    storage_ = make_storage(directory_->path() / "storage");
+    storage_.emplace(directory_->path() / "storage", Clock::system(), Random::system());
     pool_.emplace(2);
     api::ApiSettings settings;
     settings.home = directory_->path();
     settings.instance_root = directory_->path() / "instances" / "default";
-    services_ = make_services(std::move(settings));
+    services_.emplace(api::Services{std::move(settings), Clock::system(), Random::system(), *database_, *actors_, *vault_, *storage_, [] { return true; }});
     api::add_all_routes(routes_);
     dispatcher_.emplace(*services_, routes_, *pool_);
   }
@@ -97,17 +97,14 @@ class ApiServer : public ::testing::Test {
     return actor;
   }
 
-  static std::unique_ptr<domain::ObjectStorage> make_storage(const std::filesystem::path& root);
-  std::unique_ptr<api::Services> make_services(api::ApiSettings settings);
-
   std::optional<os::TemporaryDirectory> directory_;
   std::unique_ptr<store::Database> database_;
   std::optional<domain::SecretVault> vault_;
   std::optional<domain::RunTokens> tokens_;
   std::optional<domain::ActorResolver> actors_;
-  std::unique_ptr<domain::ObjectStorage> storage_;
+  std::optional<domain::ObjectStorage> storage_;
   std::optional<net::WorkerPool> pool_;
-  std::unique_ptr<api::Services> services_;
+  std::optional<api::Services> services_;
   api::Routes routes_;
   std::optional<api::Dispatcher> dispatcher_;
 };
