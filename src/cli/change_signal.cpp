@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 namespace {
 
 // Events come in bursts: one look at the end of a burst is enough.
-constexpr auto burst = 20ms;
+constexpr auto burst = 40ms;
 constexpr std::chrono::milliseconds pause_without_events = 150ms;
 
 }  // namespace

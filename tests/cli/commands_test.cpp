@@ -1,3 +1,6 @@
+#include <chrono>
+
+#include "cli/change_signal.h"
 #include "terminal.h"
 
 namespace paperclip::cli {
@@ -169,6 +172,48 @@ TEST_F(CommandsTest, Following_stops_at_its_own_deadline_and_the_run_goes_on) {
   const Ran log = run({"heartbeat", "log", id});
   EXPECT_EQ(log.exit_code, 1);
   EXPECT_NE(log.out.find("Status: cancelled"), std::string::npos) << log.out;
+}
+
+TEST_F(CommandsTest, Changes_are_told_by_the_live_stream) {
+  const std::string company = found("Acme");
+  std::istringstream in;
+  std::ostringstream out;
+  const Surroundings around{.environment = [](const std::string&) { return std::nullopt; }, .working_directory = "/", .in = in, .out = out, .err = out};
+  Client client(around, base_, {});
+  ChangeSignal changes(client, company);
+  ASSERT_TRUE(changes.live());
+  hire("Bob", "true");
+  const auto began = std::chrono::steady_clock::now();
+  changes.wait(std::chrono::seconds(30));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(15)) << "an event ends the wait";
+  EXPECT_TRUE(changes.live());
+}
+
+TEST_F(CommandsTest, Issues_are_created_listed_changed_and_commented_on) {
+  found("Acme");
+  const std::string bob = text(hire("Bob", "true"), "id");
+  const json::value issue = get({"issue", "create", "--title", "Fix the door", "--description", "It squeaks.", "--priority", "high"});
+  EXPECT_EQ(text(issue, "identifier"), "ACM-1");
+  EXPECT_EQ(text(issue, "status"), "backlog");
+  const std::string second = text(get({"issue", "create", "--title", "Paint it", "--parent-id", text(issue, "id"), "--blocked-by", text(issue, "id")}), "id");
+  EXPECT_EQ(text(get({"issue", "get", "acm-1"}), "title"), "Fix the door");
+  EXPECT_EQ(get({"issue", "list", "--match", "SQUEAKS"}).as_array().size(), 1u);
+  EXPECT_EQ(get({"issue", "list", "--parent-id", text(issue, "id")}).as_array().size(), 1u);
+  EXPECT_EQ(get({"issue", "list", "--status", "todo,blocked"}).as_array().size(), 0u);
+  EXPECT_EQ(run({"issue", "list", "--match", "door"}).out.find("identifier=ACM-1 id="), 0u);
+  EXPECT_EQ(text(get({"issue", "comment", "ACM-1", "--body", "Where is the oil?"}), "body"), "Where is the oil?");
+  EXPECT_NE(run({"issue", "comments", "ACM-1"}).out.find("body=Where is the oil?"), std::string::npos);
+  const json::value changed = get({"issue", "update", "ACM-1", "--status", "done", "--comment", "Oiled."});
+  EXPECT_EQ(text(changed, "status"), "done");
+  EXPECT_EQ(text(changed.at("comment"), "body"), "Oiled.");
+  EXPECT_EQ(run({"issue", "update", "ACM-1"}).exit_code, 1) << "nothing to change";
+  const json::value taken = get({"issue", "checkout", second, "--agent-id", bob, "--expected-statuses", "backlog, todo"});
+  EXPECT_EQ(text(taken, "status"), "in_progress");
+  EXPECT_EQ(text(taken, "assigneeAgentId"), bob);
+  const json::value released = get({"issue", "release", second});
+  EXPECT_EQ(text(released, "status"), "todo");
+  EXPECT_TRUE(released.at("assigneeAgentId").is_null());
+  EXPECT_EQ(text(get({"issue", "update", second, "--parent-id", "null"}), "parentId"), "");
 }
 
 TEST_F(CommandsTest, Any_route_can_be_called) {

@@ -38,11 +38,11 @@ os::Environment environment_in(const std::filesystem::path& temporary) {
   return std::move(environment).variables();
 }
 
-TEST(Demo, An_agent_program_without_a_run_says_who_starts_it) {
-  Terminal terminal;
-  const Ran ran = terminal.run({"demo-agent", "worker"});
-  EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_NE(ran.err.find("PAPERCLIP_API_URL is not set"), std::string::npos) << ran.err;
+std::string left_in(const std::filesystem::path& directory) {
+  std::string names;
+  const auto list = os::list_directory(directory);
+  for (const auto& name : *list) names += name + "\n";
+  return names;
 }
 
 class Child {
@@ -61,9 +61,12 @@ class Child {
   }
   std::string line() {
     std::string out;
-    for (char c; ::read(read_.get(), &c, 1) == 1 && c != '\n';) out += c;
+    char c = 0;
+    while (::read(read_.get(), &c, 1) == 1 && c != '\n') out += c;
+    ended_ = c != '\n';
     return out;
   }
+  bool ended() const { return ended_; }
   int stop(int signal) {
     int status = -1;
     ::kill(pid_, signal);
@@ -75,7 +78,74 @@ class Child {
  private:
   pid_t pid_ = 0;
   os::Descriptor read_;
+  bool ended_ = false;
 };
+
+// The whole product at once: server, engine, runner, adapters, API, with agents that are only clients.
+TEST(Demo, A_company_of_process_agents_works_its_tickets_to_the_end_and_leaves_nothing_behind) {
+  const auto temporary = *os::TemporaryDirectory::create("paperclip-demo-test-");
+  const auto said = os::run_command(
+      {.argv = {program(), "demo", "--json", "--pace-ms", "0", "--below", "1000000"}, .environment = environment_in(temporary.path())}, Deadline::in(120s));
+  ASSERT_TRUE(said.ok()) << said.error().message;
+  ASSERT_EQ(said->exit_code, 0) << said->stdout_text << said->stderr_text;
+  const json::value summary = *parse_json(said->stdout_text);
+  EXPECT_EQ(summary.at("ok"), true);
+  EXPECT_EQ(summary.at("issuesTotal"), 5);
+  EXPECT_EQ(summary.at("issuesDone"), 5);
+  EXPECT_EQ(summary.at("runsTotal"), summary.at("runsSucceeded"));
+  EXPECT_GE(summary.at("runsTotal").as_int64(), 6) << "the lead twice, each part once";
+  // Three studies at 1,000,000 numbers, the page, the lead's recount of 500,000.
+  EXPECT_EQ(summary.at("costCents"), 2 + 2 + 2 + 1 + 1);
+  const auto almanac = string_at(summary, "almanac").value_or("");
+  for (const char* fact : {"78,498", "492,113 and 492,227", "8,169 pairs"}) EXPECT_NE(almanac.find(fact), std::string::npos) << fact << "\n" << almanac;
+  EXPECT_NE(said->stderr_text.find("agreed: 78,498 primes"), std::string::npos) << said->stderr_text;
+  EXPECT_EQ(left_in(temporary.path()), "");
+}
+
+TEST(Demo, An_agent_program_without_a_run_says_who_starts_it) {
+  Terminal terminal;
+  const Ran ran = terminal.run({"demo-agent", "worker"});
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_NE(ran.err.find("PAPERCLIP_API_URL is not set"), std::string::npos) << ran.err;
+}
+
+// Processes whose environment has `text`, this one aside.
+std::string processes_with(const std::string& text) {
+  std::string found;
+  for (const auto& name : *os::list_directory("/proc")) {
+    if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(::getpid())) continue;
+    const auto environment = os::read_file("/proc/" + name + "/environ");
+    const auto command = os::read_file("/proc/" + name + "/cmdline");
+    if (environment && command && environment->find(text) != std::string::npos) found += name + " " + *command + "\n";
+  }
+  return found;
+}
+
+TEST(Demo, An_interrupt_stops_the_agents_the_server_and_removes_the_home) {
+  const auto temporary = *os::TemporaryDirectory::create("paperclip-demo-test-");
+  Child child({"paperclip", "demo", "--pace-ms", "10000"}, temporary.path());
+  while (child.line().find("(issue_assigned)") == std::string::npos) ASSERT_FALSE(child.ended());  // until the lead is at work
+  EXPECT_EQ(child.stop(SIGINT), 1);
+  EXPECT_EQ(left_in(temporary.path()), "");
+  EXPECT_EQ(processes_with(temporary.path().string()), "");
+}
+
+TEST(Demo, Keep_leaves_the_company_to_look_at_until_it_is_stopped) {
+  const auto temporary = *os::TemporaryDirectory::create("paperclip-demo-test-");
+  Child child({"paperclip", "demo", "--keep", "--pace-ms", "0", "--below", "1000"}, temporary.path());
+  std::string url;
+  while (url.empty()) {
+    const std::string line = child.line();
+    ASSERT_FALSE(child.ended());
+    if (const auto at = line.find("Still running: "); at != std::string::npos) url = line.substr(at + 15);
+  }
+  EXPECT_TRUE(url.ends_with("/PRI/issues/PRI-1")) << url;
+  Terminal terminal;
+  terminal.variables["PAPERCLIP_API_URL"] = url.substr(0, url.find("/PRI"));
+  EXPECT_EQ(string_at(terminal.run({"issue", "get", "PRI-1", "--json"}).json(), "status"), "done");
+  EXPECT_EQ(child.stop(SIGINT), 0);
+  EXPECT_EQ(left_in(temporary.path()), "");
+}
 
 TEST(Serve, Says_where_it_listens_answers_and_ends_cleanly_on_a_signal) {
   const auto temporary = *os::TemporaryDirectory::create("paperclip-serve-test-");

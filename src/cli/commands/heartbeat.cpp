@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <ostream>
-#include <thread>
 
 #include "base/deadline.h"
+#include "cli/change_signal.h"
 #include "cli/client_command.h"
 #include "cli/commands/all.h"
 #include "cli/commands/agent_path.h"
@@ -49,7 +49,7 @@ class Following {
 
   /// The run as it ended, or as it is when the deadline passes.
   Result<json::value> run(Deadline deadline) {
-    auto interval = 50ms;
+    std::optional<ChangeSignal> changes;
     while (true) {
       json::value run = TRY(client_.get(path("/api/heartbeat-runs/{}", {log_.run_id()})));
       const std::string status = string_at(run, "status").value_or("");
@@ -62,8 +62,8 @@ class Following {
       }
       if (deadline.passed()) return run;
       out_ << std::flush;
-      std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(interval, deadline.left()));
-      interval = std::min(interval + 25ms, 200ms);
+      if (changes) changes->wait(std::min<std::chrono::milliseconds>(1s, deadline.left()));
+      else changes.emplace(client_, string_at(run, "companyId").value_or(""));  // and look once more: something may have passed meanwhile
     }
   }
 

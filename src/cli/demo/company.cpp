@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <thread>
+
+#include "base/deadline.h"
 #include "cli/demo/primes.h"
 
 namespace paperclip::cli::demo {
@@ -60,6 +63,12 @@ Result<Company> found_company(Client& client, const Plan& plan) {
 
 void pause_agents(Client& client, const Company& company) {
   for (const auto& [id, name] : company.agents) (void)client.post(path("/api/agents/{}/pause", {id}), json::object{});
+  // Their runs are cancelled; what they still write must not meet a directory that is being removed.
+  for (const Deadline patience = Deadline::in(std::chrono::seconds(10)); !patience.passed();) {
+    const auto live = client.get(path("/api/companies/{}/live-runs", {company.id}));
+    if (!live || !live->is_array() || live->get_array().empty()) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 }  // namespace paperclip::cli::demo

@@ -26,7 +26,7 @@ struct Plan {
 /// Founds it, through the API like anyone: a goal, a lead, three workers; then the one issue that sets them to work.
 Result<Company> found_company(Client& client, const Plan& plan);
 
-/// Stops whatever its agents still do.
+/// Pauses its agents and waits, ten seconds at most, until their runs have ended.
 void pause_agents(Client& client, const Company& company);
 
 }  // namespace paperclip::cli::demo

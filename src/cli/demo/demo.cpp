@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 struct DemoOptions {
   std::string api_base, api_key, home;
-  std::int64_t below = 2'000'000, pace_ms = 250, timeout_ms = 60'000;
+  std::int64_t below = 2'000'000, pace_ms = 500, timeout_ms = 60'000;
   bool keep = false, as_json = false;
 };
 

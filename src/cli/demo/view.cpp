@@ -90,6 +90,7 @@ std::string View::paint(std::string_view code, std::string text) const {
 }
 
 void View::say(const std::string& agent, const std::string& issue, const std::string& line) {
+  if (line.starts_with("[paperclip]")) return;  // the server's own notes on how it prepared the run
   const std::string who = cell(agent, 9), what = cell(issue, 7);
   const std::string said = compact(line, columns_ > 30 ? columns_ - 22 : 30);
   if (terminal_) pending_.push_back(fmt::format("  {} {} {}", paint("36", who), paint("2", what), said));
