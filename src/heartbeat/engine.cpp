@@ -13,6 +13,7 @@ namespace paperclip::heartbeat {
 namespace {
 
 using namespace std::chrono_literals;
+constexpr int most_claimed_at_once = 8;
 
 std::optional<json::object> profile_defaults(std::string_view adapter_type, std::string_view profile) {
   const auto* adapter = adapters::find_adapter(adapter_type);
@@ -106,7 +107,8 @@ void Engine::State::look_at_queue(AgentId agent) {
     std::lock_guard lock(mutex);
     poked.erase(agent);  // first: what is queued from now on asks again
     if (stopping) return;
-    slots = options.max_live_runs - static_cast<int>(live.size()) - reserved;
+    // Not all of them, so that other agents' claims go on meanwhile.
+    slots = std::min(most_claimed_at_once, options.max_live_runs - static_cast<int>(live.size()) - reserved);
     if (slots <= 0) {
       if (std::find(waiting.begin(), waiting.end(), agent) == waiting.end()) waiting.push_back(agent);
       return;

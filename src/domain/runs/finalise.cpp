@@ -170,8 +170,8 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   const std::int64_t cents = usage.known ? cost_cents(report.usage) : 0;
   add_to_runtime_state(tx, *agent, id, outcome.status, session.session_id, outcome.error, usage.tokens, cents);
   store_session(tx, *agent, id, report.session_before.task_key, session, outcome.status == RunStatus::succeeded ? std::nullopt : outcome.error);
-  release_run_leases(tx, identity, outcome.status, outcome.error);
   settle_agent(tx, run.company_id, run.agent_id, outcome.status);
+  release_run_leases(tx, identity, outcome.status, outcome.error);
   if (cents > 0 || usage.tokens.any()) record_run_cost(tx, run, context, report.usage, usage.tokens, cents);
   Finalised finalised{outcome.status, {}};
   if (run.context_issue_id)
