@@ -134,14 +134,17 @@ TEST_P(Runs, Pausing_an_agent_ends_everything_it_does) {
 TEST_P(Runs, A_run_that_leaves_no_comment_is_asked_for_one_once) {
   const auto id = open_issue(IssueStatus::todo, agent_.id);
   wake(agent_.id, about(id, "issue_assigned"));
+  RunReport quiet;
+  quiet.exit_code = 0;
+  quiet.stdout_excerpt = "ok\n";
   auto first = claim(agent_.id);
-  ASSERT_TRUE(finish(first.at(0)).ok());
+  ASSERT_TRUE(finish(first.at(0), quiet).ok());
   EXPECT_EQ(run(first[0].run.id).issue_comment_status, RunIssueCommentStatus::retry_queued);
   auto second = claim(agent_.id);
   ASSERT_EQ(second.size(), 1u);
   EXPECT_EQ(second[0].run.retry_of_run_id, first[0].run.id);
   EXPECT_EQ(context_text(second[0].context, "wakeReason"), "missing_issue_comment");
-  ASSERT_TRUE(finish(second[0]).ok());
+  ASSERT_TRUE(finish(second[0], quiet).ok());
   EXPECT_EQ(run(second[0].run.id).issue_comment_status, RunIssueCommentStatus::retry_exhausted);
   EXPECT_TRUE(runs("queued").empty());
   EXPECT_FALSE(issue(id).execution_run_id);
@@ -291,6 +294,24 @@ TEST_P(Runs, Tokens_and_costs_add_up_and_totals_of_a_session_are_shared_out) {
   EXPECT_EQ(value<std::int64_t>("select total_cost_cents from agent_runtime_state where agent_id = :1", agent_.id), 26);
   EXPECT_EQ(value<std::int64_t>("select count(*) from cost_events where agent_id = :1", agent_.id), 2);
   EXPECT_EQ(value<std::int64_t>("select spent_monthly_cents from agents where id = :1", agent_.id), 26);
+}
+
+TEST_P(Runs, A_run_that_only_announced_its_work_is_asked_twice_to_go_on) {
+  const auto id = open_issue(IssueStatus::todo, agent_.id);
+  wake(agent_.id, about(id, "issue_status_changed"));
+  RunReport plans;
+  plans.exit_code = 0;
+  plans.stdout_excerpt = "I will fix the parser and run the tests.\n";
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    ASSERT_TRUE(finish(claim(agent_.id).at(0), plans).ok());
+    const auto next = runs("queued");
+    ASSERT_EQ(next.size(), 1u);
+    EXPECT_EQ(next[0].continuation_attempt, attempt);
+    EXPECT_EQ(context_text(next[0].context_snapshot->parse().as_object(), "livenessContinuationState"), "plan_only");
+  }
+  ASSERT_TRUE(finish(claim(agent_.id).at(0), plans).ok());
+  EXPECT_TRUE(runs("queued").empty());
+  EXPECT_EQ(value<std::int64_t>("select count(*) from issue_comments where body like 'Bounded liveness continuation exhausted%'"), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Runs, ::testing::Values(store::Engine::sqlite, store::Engine::postgresql), test::engine_name);

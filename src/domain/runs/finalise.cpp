@@ -6,6 +6,7 @@
 #include "base/write_json.h"
 #include "domain/environments/run_lease.h"
 #include "domain/runs/comment_policy.h"
+#include "domain/runs/continuation.h"
 #include "domain/runs/issue_release.h"
 #include "domain/runs/liveness_evidence.h"
 #include "domain/runs/new_run.h"
@@ -166,6 +167,7 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
     apply_comment_policy(tx, {run, *agent, context, issue, result});
   }
   release_issue_and_promote(tx, run);
+  if (issue && outcome.status == RunStatus::succeeded) continue_unfinished_work(tx, {run, *agent, context, issue, result});
 
   const std::int64_t cents = usage.known ? cost_cents(report.usage) : 0;
   add_to_runtime_state(tx, *agent, id, outcome.status, session.session_id, outcome.error, usage.tokens, cents);
