@@ -8,6 +8,7 @@ void add_all_routes(Routes& routes) {
   add_budget_routes(routes);
   add_company_routes(routes);
   add_agent_routes(routes);
+  add_adapter_routes(routes);
   add_agent_creation_routes(routes);
   add_agent_instruction_routes(routes);
   add_agent_update_routes(routes);
@@ -28,6 +29,8 @@ void add_all_routes(Routes& routes) {
   add_project_routes(routes);
   add_run_routes(routes);
   add_secret_routes(routes);
+  add_session_routes(routes);
+  add_skill_document_routes(routes);
   add_work_product_routes(routes);
 }
 

@@ -89,7 +89,9 @@ Result<Answer> get_approval(Call& call) {
 
 Result<Answer> create_approval(Call& call, const domain::NewApproval& body) {
   return approval_answer(TRY(call.services.database.write([&](store::Transaction& tx) -> Result<Approval> {
-    auto approval = TRY(domain::insert_approval(tx, call.scope(), body, call.services.settings.secrets_strict));
+    domain::NewApproval wanted = body;
+    TRY(domain::normalise_approval(tx, call.scope(), wanted, call.services.settings.secrets_strict));
+    auto approval = TRY(domain::insert_approval(tx, call.scope(), wanted));
     json::array issues;
     for (const auto& issue : body.issue_ids.value) issues.emplace_back(issue.view());
     domain::Author author = call.scope().author();

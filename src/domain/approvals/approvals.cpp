@@ -112,7 +112,11 @@ std::vector<IssueId> linked_issues(store::Reader& reader, ApprovalId approval) {
   return reader.column<IssueId>("select issue_id from issue_approvals where approval_id = :1 order by created_at, issue_id", approval);
 }
 
-Result<Approval> insert_approval(store::Transaction& tx, const CompanyScope& scope, NewApproval input, bool strict_secrets) {
+Result<> normalise_approval(store::Reader& reader, const CompanyScope& scope, NewApproval& approval, bool strict_secrets) {
+  return normalise_hire_env(reader, scope, approval.type, approval.payload.value, strict_secrets);
+}
+
+Result<Approval> insert_approval(store::Transaction& tx, const CompanyScope& scope, const NewApproval& input) {
   if (!tx.exists("select 1 from companies where id = :1", scope.company_id())) return not_found("Company not found");
   const Author author = scope.author();
   Approval approval;
@@ -124,7 +128,6 @@ Result<Approval> insert_approval(store::Transaction& tx, const CompanyScope& sco
       !tx.exists("select 1 from agents where id = :1 and company_id = :2", *approval.requested_by_agent_id, scope.company_id()))
     return unprocessable("Requesting agent must belong to same company");
   approval.requested_by_user_id = author.user_id();
-  TRY(normalise_hire_env(tx, scope, input.type, input.payload.value, strict_secrets));
   approval.payload = input.payload.raw();
   approval.created_at = approval.updated_at = tx.now();
   tx.insert("approvals", approval);

@@ -26,8 +26,10 @@ BOOST_DESCRIBE_STRUCT(NewApproval, (), (type, payload, requested_by_agent_id, is
 void append_approval_json(std::string& out, const Approval& approval);
 
 /// Inserts it and links the issues; writes no activity. 404 `One or more issues not found`, 422 `Issue and approval must
-/// belong to the same company`. The environment in a hire's configuration is normalised.
-Result<Approval> insert_approval(store::Transaction& tx, const CompanyScope& scope, NewApproval approval, bool strict_secrets = false);
+/// belong to the same company`.
+Result<Approval> insert_approval(store::Transaction& tx, const CompanyScope& scope, const NewApproval& approval);
+/// Brings the environment in a hire's configuration, as a client sent it, to its stored form.
+Result<> normalise_approval(store::Reader& reader, const CompanyScope& scope, NewApproval& approval, bool strict_secrets);
 
 std::vector<IssueId> linked_issues(store::Reader& reader, ApprovalId approval);
 
