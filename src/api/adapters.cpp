@@ -13,7 +13,7 @@ const adapters::HostEnvironment& host_environment() {
     adapters::HostEnvironment variables;
     for (char** entry = environ; *entry != nullptr; ++entry) {
       const std::string_view text(*entry);
-      if (const auto equals = text.find('='); equals != std::string_view::npos) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+      if (const auto equals = text.find('='); equals != std::string_view::npos) variables.emplace_back(text.substr(0, equals), text.substr(equals + 1));
     }
     return variables;
   }();
