@@ -17,19 +17,23 @@ namespace {
 
 Result<std::optional<Located>> locate_attachment(store::Reader& reader, const Call&, std::string_view reference) {
   const auto id = AttachmentId::parse(reference);
-  const auto company = id ? reader.value<CompanyId>("select company_id from issue_attachments where id = :1", *id) : std::nullopt;
+  const auto company =
+      id ? reader.value<CompanyId>("select company_id from issue_attachments where id = :1", *id) : std::nullopt;
   if (!company) return std::optional<Located>();
   return std::optional<Located>({*company, id->str()});
 }
 constexpr EntityKind attachment_kind{"Attachment not found", locate_attachment};
 
 Result<Answer> list_attachments(Call& call) {
-  return ok(call.services.database.read([&](store::Reader& reader) { return domain::attachments_of(reader, call.company_id(), call.entity<IssueId>()); }));
+  return ok(call.services.database.read([&](store::Reader& reader) {
+    return domain::attachments_of(reader, call.company_id(), call.entity<IssueId>());
+  }));
 }
 
 // The issue of an upload's path, which must be one of the path's company (spec/issues.md 5.9).
 Result<IssueId> issue_of_upload(Call& call) {
-  const auto issue = call.services.database.read([&](store::Reader& reader) { return domain::locate_issue(reader, call.param("issueId")); });
+  const auto issue = call.services.database.read(
+      [&](store::Reader& reader) { return domain::locate_issue(reader, call.param("issueId")); });
   if (!issue) return not_found("Issue not found");
   if (issue->company_id != call.company_id()) {
     // Whoever may not see the other company learns nothing of it.
@@ -61,7 +65,10 @@ Result<UploadFields> fields_of(const std::vector<net::MultipartPart>& parts) {
   if (comment) {
     fields.comment = CommentId::parse(*comment);
     if (!fields.comment) {
-      json::array details{json::object{{"validation", "uuid"}, {"code", "invalid_string"}, {"message", "Invalid uuid"}, {"path", json::array{"issueCommentId"}}}};
+      json::array details{json::object{{"validation", "uuid"},
+                                       {"code", "invalid_string"},
+                                       {"message", "Invalid uuid"},
+                                       {"path", json::array{"issueCommentId"}}}};
       return bad_request("Invalid attachment metadata", std::move(details));
     }
   }
@@ -75,18 +82,25 @@ Result<Answer> upload(Call& call) {
   const auto parts = TRY(net::parse_multipart(type, call.request.body));
   const UploadFields fields = TRY(fields_of(parts));
   const auto limit = call.services.database.read([&](store::Reader& reader) {
-    return domain::attachment_limit(reader, call.company_id(), static_cast<std::int64_t>(call.services.settings.attachment_max_bytes));
+    return domain::attachment_limit(reader, call.company_id(),
+                                    static_cast<std::int64_t>(call.services.settings.attachment_max_bytes));
   });
   const auto bytes = fields.file->bytes;
-  if (static_cast<std::int64_t>(bytes.size()) > limit) return unprocessable("Attachment exceeds " + std::to_string(limit) + " bytes");
-  TRY(call.services.database.write([&](store::Transaction& tx) { return domain::may_attach(tx, call.scope(), issue, fields.comment); }));
+  if (static_cast<std::int64_t>(bytes.size()) > limit)
+    return unprocessable("Attachment exceeds " + std::to_string(limit) + " bytes");
+  TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::may_attach(tx, call.scope(), issue, fields.comment); }));
 
   auto filename = fields.file->filename;
   if (filename && filename->empty()) filename.reset();
   const auto object = TRY(call.services.storage.put(call.company_id(), "issues/" + issue.str(), filename, bytes));
-  const domain::StoredFile stored{object.provider, object.object_key,
-                                  fields.file->content_type.empty() ? "application/octet-stream" : fields.file->content_type, object.byte_size,
-                                  object.sha256, filename};
+  const domain::StoredFile stored{
+      object.provider,
+      object.object_key,
+      fields.file->content_type.empty() ? "application/octet-stream" : fields.file->content_type,
+      object.byte_size,
+      object.sha256,
+      filename};
   auto attachment = call.services.database.write(
       [&](store::Transaction& tx) { return domain::add_attachment(tx, call.scope(), issue, fields.comment, stored); });
   if (!attachment) {
@@ -97,29 +111,35 @@ Result<Answer> upload(Call& call) {
 }
 
 bool is_shown_inline(std::string_view type) {
-  static constexpr std::string_view types[] = {"application/pdf", "text/plain", "text/markdown", "application/json", "text/csv"};
+  static constexpr std::string_view types[] = {"application/pdf", "text/plain", "text/markdown", "application/json",
+                                               "text/csv"};
   return type.starts_with("image/") || std::find(std::begin(types), std::end(types), type) != std::end(types);
 }
 
 Result<Answer> download(Call& call) {
-  const auto file = TRY(call.services.database.read(
-      [&](store::Reader& reader) { return domain::find_attachment(reader, call.company_id(), call.entity<AttachmentId>()); }));
+  const auto file = TRY(call.services.database.read([&](store::Reader& reader) {
+    return domain::find_attachment(reader, call.company_id(), call.entity<AttachmentId>());
+  }));
   Answer answer;
   answer.body = TRY(call.services.storage.open(call.company_id(), file.object_key));
   answer.content_type = file.content_type;
   std::string name = replace_all(file.original_filename.value_or("attachment"), "\"", "");
   std::erase_if(name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-  answer.headers = {{"Cache-Control", "private, max-age=60"},
-                    {"X-Content-Type-Options", "nosniff"},
-                    {"Content-Disposition", (is_shown_inline(file.content_type) ? "inline; filename=\"" : "attachment; filename=\"") + name + "\""}};
+  answer.headers = {
+      {"Cache-Control", "private, max-age=60"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"Content-Disposition",
+       (is_shown_inline(file.content_type) ? "inline; filename=\"" : "attachment; filename=\"") + name + "\""}};
   if (file.content_type == "image/svg+xml")
-    answer.headers.emplace_back("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'");
+    answer.headers.emplace_back("Content-Security-Policy",
+                                "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'");
   return answer;
 }
 
 Result<Answer> remove_file(Call& call) {
-  const auto file = TRY(call.services.database.write(
-      [&](store::Transaction& tx) { return domain::remove_attachment(tx, call.scope(), call.entity<AttachmentId>()); }));
+  const auto file = TRY(call.services.database.write([&](store::Transaction& tx) {
+    return domain::remove_attachment(tx, call.scope(), call.entity<AttachmentId>());
+  }));
   (void)call.services.storage.remove(call.company_id(), file.object_key);
   return ok_true();
 }

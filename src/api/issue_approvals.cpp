@@ -18,19 +18,24 @@ Answer linked_approvals(Call& call, int status) {
     std::string body;
     domain::append_linked_approvals(body, reader, call.company_id(), call.entity<IssueId>());
     return body;
-  }), status);
+  }),
+                 status);
 }
 
 Result<Answer> list_approvals(Call& call) { return linked_approvals(call, 200); }
 
 Result<Answer> link_approval(Call& call, const LinkBody& body) {
-  TRY(call.services.database.write([&](store::Transaction& tx) { return domain::link_approval(tx, call.scope(), call.entity<IssueId>(), body.approval_id); }));
+  TRY(call.services.database.write([&](store::Transaction& tx) {
+    return domain::link_approval(tx, call.scope(), call.entity<IssueId>(), body.approval_id);
+  }));
   return linked_approvals(call, 201);
 }
 
 Result<Answer> unlink_approval(Call& call) {
   const auto approval = TRY(call.id_param<ApprovalId>("approvalId", "Approval not found"));
-  TRY(call.services.database.write([&](store::Transaction& tx) { return domain::unlink_approval(tx, call.scope(), call.entity<IssueId>(), approval); }));
+  TRY(call.services.database.write([&](store::Transaction& tx) {
+    return domain::unlink_approval(tx, call.scope(), call.entity<IssueId>(), approval);
+  }));
   return ok_true();
 }
 

@@ -43,13 +43,15 @@ Result<Answer> post_comment(Call& call, const domain::CommentBody& body) {
 }
 
 Result<Answer> get_comment(Call& call) {
-  return ok(TRY(call.services.database.read(
-      [&](store::Reader& reader) { return domain::find_comment(reader, call.company_id(), call.entity<IssueId>(), call.param("commentId")); })));
+  return ok(TRY(call.services.database.read([&](store::Reader& reader) {
+    return domain::find_comment(reader, call.company_id(), call.entity<IssueId>(), call.param("commentId"));
+  })));
 }
 
 Result<Answer> cancel_comment(Call& call) {
-  return ok(TRY(call.services.database.write(
-      [&](store::Transaction& tx) { return domain::cancel_queued_comment(tx, call.scope(), call.entity<IssueId>(), call.param("commentId")); })));
+  return ok(TRY(call.services.database.write([&](store::Transaction& tx) {
+    return domain::cancel_queued_comment(tx, call.scope(), call.entity<IssueId>(), call.param("commentId"));
+  })));
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ Result<Answer> list_activity(Call& call) {
   std::string body = "[";
   call.services.database.read([&](store::Reader& reader) {
     reader.each<domain::ActivityLog>(
-        "select {} from activity_log where entity_type = 'issue' and entity_id = :1 and company_id = :2 order by created_at desc, ordinal desc, id desc",
+        "select {} from activity_log where entity_type = 'issue' and entity_id = :1 and company_id = :2 order by "
+        "created_at desc, ordinal desc, id desc",
         [&](const domain::ActivityLog& row) {
           if (body.size() > 1) body += ',';
           append_json(body, row);
@@ -34,14 +35,19 @@ Result<Answer> cost_summary(Call& call) {
   const auto costs = call.services.database.read([&](store::Reader& reader) {
     return reader.one<TreeCosts>(
         "with recursive tree(id) as (select id from issues where id = :1 and company_id = :2 "
-        "union select c.id from issues c join tree t on c.parent_id = t.id where c.company_id = :2 and c.hidden_at is null) "
+        "union select c.id from issues c join tree t on c.parent_id = t.id where c.company_id = :2 and c.hidden_at is "
+        "null) "
         "select (select count(*) from tree), coalesce(sum(e.cost_cents), 0), coalesce(sum(e.input_tokens), 0), "
         "coalesce(sum(e.cached_input_tokens), 0), coalesce(sum(e.output_tokens), 0) "
         "from cost_events e where e.company_id = :2 and e.issue_id in (select id from tree)",
         call.entity<IssueId>(), call.company_id());
   });
   std::string text;
-  JsonObjectWriter(text).field("issueId", call.entity_id).field("includeDescendants", true).members(costs.value_or(TreeCosts{})).end();
+  JsonObjectWriter(text)
+      .field("issueId", call.entity_id)
+      .field("includeDescendants", true)
+      .members(costs.value_or(TreeCosts{}))
+      .end();
   return ok_json(std::move(text));
 }
 

@@ -10,22 +10,26 @@ namespace paperclip::api {
 namespace {
 
 Result<Answer> mark_read(Call& call) {
-  return ok(TRY(call.services.database.write([&](store::Transaction& tx) { return domain::mark_read(tx, call.scope(), call.entity<IssueId>()); })));
+  return ok(TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::mark_read(tx, call.scope(), call.entity<IssueId>()); })));
 }
 
 Result<Answer> unmark_read(Call& call) {
-  const bool removed = TRY(call.services.database.write([&](store::Transaction& tx) { return domain::unmark_read(tx, call.scope(), call.entity<IssueId>()); }));
+  const bool removed = TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::unmark_read(tx, call.scope(), call.entity<IssueId>()); }));
   std::string text;
   JsonObjectWriter(text).field("id", call.entity_id).field("removed", removed).end();
   return ok_json(std::move(text));
 }
 
 Result<Answer> archive(Call& call) {
-  return ok(TRY(call.services.database.write([&](store::Transaction& tx) { return domain::archive_in_inbox(tx, call.scope(), call.entity<IssueId>()); })));
+  return ok(TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::archive_in_inbox(tx, call.scope(), call.entity<IssueId>()); })));
 }
 
 Result<Answer> unarchive(Call& call) {
-  const auto row = TRY(call.services.database.write([&](store::Transaction& tx) { return domain::unarchive_in_inbox(tx, call.scope(), call.entity<IssueId>()); }));
+  const auto row = TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::unarchive_in_inbox(tx, call.scope(), call.entity<IssueId>()); }));
   return row ? ok(*row) : ok_true();
 }
 

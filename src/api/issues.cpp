@@ -42,7 +42,8 @@ std::optional<int> whole_number(const std::string& text) {
 Result<std::optional<std::string>> user_of(const Call& call, const char* parameter) {
   auto value = call.query.text(parameter);
   if (value != "me") return value;
-  if (!call.actor.is_board() || call.actor.user_id.empty()) return forbidden(std::string(parameter) + "=me requires board authentication");
+  if (!call.actor.is_board() || call.actor.user_id.empty())
+    return forbidden(std::string(parameter) + "=me requires board authentication");
   return std::optional<std::string>(call.actor.user_id);
 }
 
@@ -98,16 +99,21 @@ Answer list_of(Call& call, CompanyId company, const domain::IssueFilter& filter)
 
 Result<Answer> list_issues(Call& call) { return list_of(call, call.company_id(), TRY(filter_of(call))); }
 
-Result<Answer> issues_without_company(Call&) { return bad_request("Missing companyId in path. Use /api/companies/{companyId}/issues."); }
+Result<Answer> issues_without_company(Call&) {
+  return bad_request("Missing companyId in path. Use /api/companies/{companyId}/issues.");
+}
 
 Result<Answer> get_issue(Call& call) {
-  return ok_json(TRY(call.services.database.read(
-      [&](store::Reader& reader) { return domain::issue_detail_json(reader, call.company_id(), call.entity<IssueId>(), call.services.settings.instance_root); })));
+  return ok_json(TRY(call.services.database.read([&](store::Reader& reader) {
+    return domain::issue_detail_json(reader, call.company_id(), call.entity<IssueId>(),
+                                     call.services.settings.instance_root);
+  })));
 }
 
 Result<Answer> get_heartbeat_context(Call& call) {
   return ok_json(TRY(call.services.database.read([&](store::Reader& reader) {
-    return domain::heartbeat_context_json(reader, call.company_id(), call.entity<IssueId>(), call.query.text("wakeCommentId"));
+    return domain::heartbeat_context_json(reader, call.company_id(), call.entity<IssueId>(),
+                                          call.query.text("wakeCommentId"));
   })));
 }
 
@@ -141,13 +147,17 @@ Result<Answer> create_issue(Call& call, const domain::NewIssueBody& body) {
   return answer_with_issue(
       call, 201, [&](store::Transaction& tx) { return domain::create_issue(tx, call.scope(), body); },
       [](store::Transaction& tx, const domain::Issue& issue, std::string& text) {
-        const bool may_name = issue.title.find('-') != std::string::npos || (issue.description && issue.description->find('-') != std::string::npos);
-        append_related_work(text, may_name ? domain::related_work(tx, issue.company_id, issue.id) : domain::RelatedWork{});
+        const bool may_name = issue.title.find('-') != std::string::npos ||
+                              (issue.description && issue.description->find('-') != std::string::npos);
+        append_related_work(text,
+                            may_name ? domain::related_work(tx, issue.company_id, issue.id) : domain::RelatedWork{});
       });
 }
 
 Result<Answer> create_child(Call& call, const domain::NewChildBody& body) {
-  return answer_with_issue(call, 201, [&](store::Transaction& tx) { return domain::create_child(tx, call.scope(), call.entity<IssueId>(), body); });
+  return answer_with_issue(call, 201, [&](store::Transaction& tx) {
+    return domain::create_child(tx, call.scope(), call.entity<IssueId>(), body);
+  });
 }
 
 Result<Answer> patch_issue(Call& call, const domain::IssuePatchBody& body) {
@@ -167,15 +177,16 @@ Result<Answer> patch_issue(Call& call, const domain::IssuePatchBody& body) {
           text += R"(,"blocks":)";
           append_json(text, relations.blocks);
         }
-        if (body.title || body.description || body.comment) append_related_work(text, domain::related_work(tx, issue.company_id, issue.id));
+        if (body.title || body.description || body.comment)
+          append_related_work(text, domain::related_work(tx, issue.company_id, issue.id));
         text += R"(,"comment":)";
         append_json(text, comment);
       });
 }
 
 Result<Answer> delete_issue(Call& call) {
-  const auto deleted =
-      TRY(call.services.database.write([&](store::Transaction& tx) { return domain::delete_issue(tx, call.scope(), call.entity<IssueId>()); }));
+  const auto deleted = TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::delete_issue(tx, call.scope(), call.entity<IssueId>()); }));
   // The rows are gone; a file that stays behind harms nobody.
   for (const auto& key : deleted.object_keys) (void)call.services.storage.remove(call.company_id(), key);
   std::string text;
@@ -184,11 +195,15 @@ Result<Answer> delete_issue(Call& call) {
 }
 
 Result<Answer> check_out(Call& call, const domain::CheckoutBody& body) {
-  return answer_with_issue(call, 200, [&](store::Transaction& tx) { return domain::check_out_issue(tx, call.scope(), call.entity<IssueId>(), body); });
+  return answer_with_issue(call, 200, [&](store::Transaction& tx) {
+    return domain::check_out_issue(tx, call.scope(), call.entity<IssueId>(), body);
+  });
 }
 
 Result<Answer> release(Call& call) {
-  return answer_with_issue(call, 200, [&](store::Transaction& tx) { return domain::release_issue(tx, call.scope(), call.entity<IssueId>()); });
+  return answer_with_issue(call, 200, [&](store::Transaction& tx) {
+    return domain::release_issue(tx, call.scope(), call.entity<IssueId>());
+  });
 }
 
 Result<Answer> force_release(Call& call) {
@@ -200,7 +215,10 @@ Result<Answer> force_release(Call& call) {
     text.clear();
     JsonObjectWriter writer(text);
     domain::append_issue_with_labels(writer.begin("issue"), tx, forced.issue);
-    JsonObjectWriter(writer.begin("previous")).field("checkoutRunId", forced.checkout_run_id).field("executionRunId", forced.execution_run_id).end();
+    JsonObjectWriter(writer.begin("previous"))
+        .field("checkoutRunId", forced.checkout_run_id)
+        .field("executionRunId", forced.execution_run_id)
+        .end();
     writer.end();
     return {};
   }));

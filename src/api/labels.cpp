@@ -17,15 +17,18 @@ Result<std::optional<Located>> locate_label(store::Reader& reader, const Call&, 
 constexpr EntityKind label_kind{"Label not found", locate_label};
 
 Result<Answer> list_labels(Call& call) {
-  return ok(call.services.database.read([&](store::Reader& reader) { return domain::labels_of_company(reader, call.company_id()); }));
+  return ok(call.services.database.read(
+      [&](store::Reader& reader) { return domain::labels_of_company(reader, call.company_id()); }));
 }
 
 Result<Answer> create_label(Call& call, const domain::NewLabel& body) {
-  return created(TRY(call.services.database.write([&](store::Transaction& tx) { return domain::create_label(tx, call.scope(), body); })));
+  return created(TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::create_label(tx, call.scope(), body); })));
 }
 
 Result<Answer> delete_label(Call& call) {
-  return ok(TRY(call.services.database.write([&](store::Transaction& tx) { return domain::delete_label(tx, call.scope(), call.entity<LabelId>()); })));
+  return ok(TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::delete_label(tx, call.scope(), call.entity<LabelId>()); })));
 }
 
 }  // namespace

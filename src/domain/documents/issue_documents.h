@@ -39,7 +39,8 @@ struct IssueDocumentSummary {
 };
 BOOST_DESCRIBE_STRUCT(IssueDocumentSummary, (),
                       (id, company_id, issue_id, key, title, format, latest_revision_id, latest_revision_number,
-                       created_by_agent_id, created_by_user_id, updated_by_agent_id, updated_by_user_id, created_at, updated_at))
+                       created_by_agent_id, created_by_user_id, updated_by_agent_id, updated_by_user_id, created_at,
+                       updated_at))
 
 struct IssueDocumentView : IssueDocumentSummary {
   std::string body;
@@ -77,12 +78,14 @@ BOOST_DESCRIBE_STRUCT(DocumentBody, (), (title, format, body, change_summary, ba
 Result<std::string> document_key(std::string_view text);
 
 /// By key. Without system documents unless asked for.
-std::vector<IssueDocumentView> documents_of_issue(store::Reader& reader, CompanyId company, IssueId issue, bool with_system);
+std::vector<IssueDocumentView> documents_of_issue(store::Reader& reader, CompanyId company, IssueId issue,
+                                                  bool with_system);
 std::vector<IssueDocumentSummary> document_summaries(store::Reader& reader, CompanyId company, IssueId issue);
 /// 404 `Document not found`.
 Result<IssueDocumentView> find_document(store::Reader& reader, CompanyId company, IssueId issue, std::string_view key);
 /// Newest first; none for an unknown key.
-std::vector<IssueDocumentRevision> document_revisions(store::Reader& reader, CompanyId company, IssueId issue, std::string_view key);
+std::vector<IssueDocumentRevision> document_revisions(store::Reader& reader, CompanyId company, IssueId issue,
+                                                      std::string_view key);
 
 struct WrittenDocument {
   IssueDocumentView document;
@@ -94,9 +97,11 @@ Result<WrittenDocument> write_document(store::Transaction& tx, CompanyId company
                                        const DocumentBody& body, const Author& author, bool any_base = false);
 
 /// A caller's PUT: gate, document, references, activity.
-Result<WrittenDocument> put_document(store::Transaction& tx, const CompanyScope& scope, IssueId issue, const std::string& key, const DocumentBody& body);
+Result<WrittenDocument> put_document(store::Transaction& tx, const CompanyScope& scope, IssueId issue,
+                                     const std::string& key, const DocumentBody& body);
 /// A caller's restore: appends a copy of an older revision.
-Result<IssueDocumentView> restore_document(store::Transaction& tx, const CompanyScope& scope, IssueId issue, const std::string& key, std::string_view revision);
+Result<IssueDocumentView> restore_document(store::Transaction& tx, const CompanyScope& scope, IssueId issue,
+                                           const std::string& key, std::string_view revision);
 /// Deletes the document with all revisions. 404 `Document not found`.
 Result<> delete_document(store::Transaction& tx, const CompanyScope& scope, IssueId issue, const std::string& key);
 

@@ -28,7 +28,8 @@ void append_linked_approvals(std::string& out, store::Reader& reader, CompanyId 
   out += '[';
   bool first = true;
   reader.each<Approval>(
-      "select {a} from issue_approvals l join approvals a on a.id = l.approval_id where l.issue_id = :1 and l.company_id = :2 "
+      "select {a} from issue_approvals l join approvals a on a.id = l.approval_id where l.issue_id = :1 and "
+      "l.company_id = :2 "
       "order by l.created_at desc, a.created_at desc, a.id",
       [&](const Approval& row) {
         Approval approval = row;
@@ -47,16 +48,20 @@ Result<> link_approval(store::Transaction& tx, const CompanyScope& scope, IssueI
   if (!company) return not_found("Approval not found");
   if (*company != scope.company_id()) return unprocessable("Issue and approval must belong to the same company");
   const Author author = scope.author();
-  tx.insert_if_absent(table_of<IssueApproval>, IssueApproval{scope.company_id(), issue, approval, author.agent_id, author.user_id(), tx.now()});
-  log_activity(tx, scope.company_id(), author, {"issue.approval_linked", "issue", issue.str(), json::value{{"approvalId", approval.view()}}});
+  tx.insert_if_absent(table_of<IssueApproval>,
+                      IssueApproval{scope.company_id(), issue, approval, author.agent_id, author.user_id(), tx.now()});
+  log_activity(tx, scope.company_id(), author,
+               {"issue.approval_linked", "issue", issue.str(), json::value{{"approvalId", approval.view()}}});
   return {};
 }
 
 Result<> unlink_approval(store::Transaction& tx, const CompanyScope& scope, IssueId issue, ApprovalId approval) {
   TRY(gate(tx, scope, issue));
-  if (!tx.exists("select 1 from approvals where id = :1 and company_id = :2", approval, scope.company_id())) return not_found("Approval not found");
+  if (!tx.exists("select 1 from approvals where id = :1 and company_id = :2", approval, scope.company_id()))
+    return not_found("Approval not found");
   tx.execute("delete from issue_approvals where issue_id = :1 and approval_id = :2", issue, approval);
-  log_activity(tx, scope.company_id(), scope.author(), {"issue.approval_unlinked", "issue", issue.str(), json::value{{"approvalId", approval.view()}}});
+  log_activity(tx, scope.company_id(), scope.author(),
+               {"issue.approval_unlinked", "issue", issue.str(), json::value{{"approvalId", approval.view()}}});
   return {};
 }
 

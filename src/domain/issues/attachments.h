@@ -28,8 +28,9 @@ struct AttachmentView {
   std::string content_path;
 };
 BOOST_DESCRIBE_STRUCT(AttachmentView, (),
-                      (id, company_id, issue_id, issue_comment_id, asset_id, provider, object_key, content_type, byte_size, sha256,
-                       original_filename, created_by_agent_id, created_by_user_id, created_at, updated_at, content_path))
+                      (id, company_id, issue_id, issue_comment_id, asset_id, provider, object_key, content_type,
+                       byte_size, sha256, original_filename, created_by_agent_id, created_by_user_id, created_at,
+                       updated_at, content_path))
 
 /// Newest first.
 std::vector<AttachmentView> attachments_of(store::Reader& reader, CompanyId company, IssueId issue);
@@ -42,7 +43,8 @@ Result<AttachmentView> find_attachment(store::Reader& reader, CompanyId company,
 std::int64_t attachment_limit(store::Reader& reader, CompanyId company, std::int64_t process_limit);
 
 /// The gate before bytes are stored: may the caller add a file to the issue, and is the comment one of its own?
-Result<> may_attach(store::Transaction& tx, const CompanyScope& scope, IssueId issue, const std::optional<CommentId>& comment);
+Result<> may_attach(store::Transaction& tx, const CompanyScope& scope, IssueId issue,
+                    const std::optional<CommentId>& comment);
 
 /// A file whose bytes are stored.
 struct StoredFile {
@@ -51,7 +53,8 @@ struct StoredFile {
   std::string sha256;
   std::optional<std::string> original_filename;
 };
-Result<AttachmentView> add_attachment(store::Transaction& tx, const CompanyScope& scope, IssueId issue, const std::optional<CommentId>& comment, const StoredFile& file);
+Result<AttachmentView> add_attachment(store::Transaction& tx, const CompanyScope& scope, IssueId issue,
+                                      const std::optional<CommentId>& comment, const StoredFile& file);
 /// The row that was; its bytes are the caller's to delete.
 Result<AttachmentView> remove_attachment(store::Transaction& tx, const CompanyScope& scope, AttachmentId id);
 

@@ -43,7 +43,8 @@ class AttentionSearch {
       reader_.each<Step>(
           "select r.related_issue_id, b.id, b.identifier, b.status, b.assignee_user_id, b.execution_run_id, false "
           "from issue_relations r join issues b on b.id = r.issue_id "
-          "where r.related_issue_id in {list :1} and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done' and b.company_id = :2 "
+          "where r.related_issue_id in {list :1} and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done' "
+          "and b.company_id = :2 "
           "union all select c.parent_id, c.id, c.identifier, c.status, c.assignee_user_id, c.execution_run_id, true "
           "from issues c where c.parent_id in {list :1} and c.company_id = :2 and c.status <> 'done'",
           [&](const Step& step) {
@@ -111,23 +112,31 @@ class AttentionSearch {
       if (step.execution_run_id) runs.push_back(*step.execution_run_id);
     }
     if (!runs.empty()) {
-      const auto live = reader_.column<RunId>("select id from heartbeat_runs where id in {list :1} and company_id = :2 and status in ('queued', 'running')", runs, company_);
+      const auto live = reader_.column<RunId>(
+          "select id from heartbeat_runs where id in {list :1} and company_id = :2 and status in ('queued', 'running')",
+          runs, company_);
       const std::unordered_set<RunId> known(live.begin(), live.end());
       for (const auto& [id, step] : nodes_)
         if (step.execution_run_id && known.contains(*step.execution_run_id)) active_.insert(id);
     }
-    const std::string waiting_wakes =
-        "select " + reader_.dialect().json_text("payload", "issueId") + " from agent_wakeup_requests where company_id = :1 "
-        "and status in ('queued', 'deferred_issue_execution') and run_id is null and " + reader_.dialect().json_text("payload", "issueId") + " in {list :2}";
+    const std::string waiting_wakes = "select " + reader_.dialect().json_text("payload", "issueId") +
+                                      " from agent_wakeup_requests where company_id = :1 "
+                                      "and status in ('queued', 'deferred_issue_execution') and run_id is null and " +
+                                      reader_.dialect().json_text("payload", "issueId") + " in {list :2}";
     for (const auto& text : reader_.column<std::string>(waiting_wakes, company_, id_texts))
       if (const auto id = IssueId::parse(text)) active_.insert(*id);
-    for (const auto& id : reader_.column<IssueId>("select issue_id from issue_thread_interactions where issue_id in {list :1} and company_id = :2 and status = 'pending'", ids, company_))
+    for (const auto& id : reader_.column<IssueId>("select issue_id from issue_thread_interactions where issue_id in "
+                                                  "{list :1} and company_id = :2 and status = 'pending'",
+                                                  ids, company_))
       waiting_.insert(id);
-    for (const auto& id : reader_.column<IssueId>("select l.issue_id from issue_approvals l join approvals a on a.id = l.approval_id "
-                                                  "where l.issue_id in {list :1} and l.company_id = :2 and a.status in ('pending', 'revision_requested')", ids, company_))
+    for (const auto& id : reader_.column<IssueId>(
+             "select l.issue_id from issue_approvals l join approvals a on a.id = l.approval_id "
+             "where l.issue_id in {list :1} and l.company_id = :2 and a.status in ('pending', 'revision_requested')",
+             ids, company_))
       waiting_.insert(id);
     reader_.each<std::pair<IssueId, std::optional<std::string>>>(
-        "select id, origin_id from issues where company_id = :1 and origin_kind = 'harness_liveness_escalation' and hidden_at is null "
+        "select id, origin_id from issues where company_id = :1 and origin_kind = 'harness_liveness_escalation' and "
+        "hidden_at is null "
         "and status not in ('done', 'cancelled')",
         [&](const std::pair<IssueId, std::optional<std::string>>& row) {
           waiting_.insert(row.first);
@@ -179,7 +188,8 @@ class AttentionSearch {
 
 }  // namespace
 
-std::unordered_map<IssueId, BlockerAttention> blocker_attention(store::Reader& reader, CompanyId company, const std::vector<IssueId>& blocked) {
+std::unordered_map<IssueId, BlockerAttention> blocker_attention(store::Reader& reader, CompanyId company,
+                                                                const std::vector<IssueId>& blocked) {
   std::unordered_map<IssueId, BlockerAttention> attention;
   if (blocked.empty()) return attention;
   AttentionSearch search(reader, company);

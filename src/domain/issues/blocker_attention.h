@@ -29,7 +29,8 @@ BOOST_DESCRIBE_STRUCT(BlockerAttention, (),
                        attention_blocker_count, sample_blocker_identifier, sample_stalled_blocker_identifier))
 
 /// For issues of status `blocked`, all of one company, in a number of queries that does not grow with their number.
-std::unordered_map<IssueId, BlockerAttention> blocker_attention(store::Reader& reader, CompanyId company, const std::vector<IssueId>& blocked);
+std::unordered_map<IssueId, BlockerAttention> blocker_attention(store::Reader& reader, CompanyId company,
+                                                                const std::vector<IssueId>& blocked);
 /// The same for one issue of any status.
 BlockerAttention blocker_attention(store::Reader& reader, const Issue& issue);
 

@@ -10,7 +10,6 @@ namespace paperclip::domain {
 
 namespace {
 
-
 struct EdgeRow : IssueSummary {
   bool outgoing = false;
 };
@@ -25,13 +24,17 @@ BOOST_DESCRIBE_STRUCT(ChainRow, (IssueSummary), (blocked_id))
 constexpr int chain_depth = 8;
 constexpr std::size_t chain_nodes = 2000;
 
-bool by_title(const IssueSummary& a, const IssueSummary& b) { return std::tie(a.title, a.id) < std::tie(b.title, b.id); }
+bool by_title(const IssueSummary& a, const IssueSummary& b) {
+  return std::tie(a.title, a.id) < std::tie(b.title, b.id);
+}
 
 std::vector<ChainRow> open_blockers_of(store::Reader& reader, CompanyId company, const std::vector<IssueId>& issues) {
   return reader.all<ChainRow>(
-      "select b.id, b.identifier, b.title, b.status, b.priority, b.assignee_agent_id, b.assignee_user_id, r.related_issue_id "
+      "select b.id, b.identifier, b.title, b.status, b.priority, b.assignee_agent_id, b.assignee_user_id, "
+      "r.related_issue_id "
       "from issue_relations r join issues b on b.id = r.issue_id "
-      "where r.related_issue_id in {list :1} and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done'", issues, company);
+      "where r.related_issue_id in {list :1} and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done'",
+      issues, company);
 }
 
 // The leaves of the chains of open blockers behind the given direct blockers.
@@ -76,27 +79,36 @@ Result<> set_blockers(store::Transaction& tx, CompanyId company, IssueId issue, 
   std::vector<IssueId> wanted = blockers;
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-  if (std::binary_search(wanted.begin(), wanted.end(), issue)) return unprocessable("Issue cannot be blocked by itself");
+  if (std::binary_search(wanted.begin(), wanted.end(), issue))
+    return unprocessable("Issue cannot be blocked by itself");
   if (!wanted.empty()) {
-    const auto known = tx.column<IssueId>("select id from issues where company_id = :1 and id in {list :2} order by id{for update}", company, wanted);
+    const auto known = tx.column<IssueId>(
+        "select id from issues where company_id = :1 and id in {list :2} order by id {for update}", company, wanted);
     if (known.size() != wanted.size()) return unprocessable("Blocked-by issues must belong to the same company");
-    if (!is_new && tx.exists("with recursive behind(id) as ("
-                             "select related_issue_id from issue_relations where issue_id = :1 and company_id = :2 and type = 'blocks' "
-                             "union select r.related_issue_id from issue_relations r join behind b on r.issue_id = b.id "
-                             "where r.company_id = :2 and r.type = 'blocks') select 1 from behind where id in {list :3}",
-                             issue, company, wanted))
+    if (!is_new &&
+        tx.exists(
+            "with recursive behind(id) as ("
+            "select related_issue_id from issue_relations where issue_id = :1 and company_id = :2 and type = 'blocks' "
+            "union select r.related_issue_id from issue_relations r join behind b on r.issue_id = b.id "
+            "where r.company_id = :2 and r.type = 'blocks') select 1 from behind where id in {list :3}",
+            issue, company, wanted))
       return unprocessable("Blocking relations cannot contain cycles");
   }
-  if (!is_new) tx.execute("delete from issue_relations where related_issue_id = :1 and company_id = :2 and type = 'blocks'", issue, company);
+  if (!is_new)
+    tx.execute("delete from issue_relations where related_issue_id = :1 and company_id = :2 and type = 'blocks'", issue,
+               company);
   for (const auto& id : wanted)
-    tx.insert(table_of<IssueRelation>, IssueRelation{tx.new_id<AnyId>(), company, id, issue, IssueRelationType::blocks, author.agent_id, author.user_id(), tx.now(), tx.now()});
+    tx.insert(table_of<IssueRelation>, IssueRelation{tx.new_id<AnyId>(), company, id, issue, IssueRelationType::blocks,
+                                                     author.agent_id, author.user_id(), tx.now(), tx.now()});
   return {};
 }
 
 std::vector<IssueId> unresolved_blocker_ids(store::Reader& reader, CompanyId company, IssueId issue) {
   return reader.column<IssueId>(
       "select b.id from issue_relations r join issues b on b.id = r.issue_id "
-      "where r.related_issue_id = :1 and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done' order by b.issue_number", issue, company);
+      "where r.related_issue_id = :1 and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done' order by "
+      "b.issue_number",
+      issue, company);
 }
 
 Result<> require_ready(store::Reader& reader, CompanyId company, IssueId issue) {
@@ -104,7 +116,8 @@ Result<> require_ready(store::Reader& reader, CompanyId company, IssueId issue) 
   if (open.empty()) return {};
   json::array ids;
   for (const auto& id : open) ids.push_back(json::value(id.view()));
-  return unprocessable("Issue is blocked by unresolved blockers", json::value{{"unresolvedBlockerIssueIds", std::move(ids)}});
+  return unprocessable("Issue is blocked by unresolved blockers",
+                       json::value{{"unresolvedBlockerIssueIds", std::move(ids)}});
 }
 
 std::unordered_map<IssueId, std::vector<IssueId>> unresolved_blocker_ids(store::Reader& reader, CompanyId company,
@@ -113,7 +126,8 @@ std::unordered_map<IssueId, std::vector<IssueId>> unresolved_blocker_ids(store::
   if (issues.empty()) return open;
   reader.each<std::pair<IssueId, IssueId>>(
       "select r.related_issue_id, b.id from issue_relations r join issues b on b.id = r.issue_id "
-      "where r.related_issue_id in {list :1} and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done' order by b.issue_number",
+      "where r.related_issue_id in {list :1} and r.company_id = :2 and r.type = 'blocks' and b.status <> 'done' order "
+      "by b.issue_number",
       [&](const std::pair<IssueId, IssueId>& row) { open[row.first].push_back(row.second); }, issues, company);
   return open;
 }
@@ -122,16 +136,21 @@ Relations relations_of(store::Reader& reader, CompanyId company, IssueId issue, 
   Relations relations;
   reader.each<EdgeRow>(
       "select b.id, b.identifier, b.title, b.status, b.priority, b.assignee_agent_id, b.assignee_user_id, false "
-      "from issue_relations r join issues b on b.id = r.issue_id where r.related_issue_id = :1 and r.company_id = :2 and r.type = 'blocks' "
-      "union all select b.id, b.identifier, b.title, b.status, b.priority, b.assignee_agent_id, b.assignee_user_id, true "
-      "from issue_relations r join issues b on b.id = r.related_issue_id where r.issue_id = :1 and r.company_id = :2 and r.type = 'blocks'",
-      [&](const EdgeRow& row) { (row.outgoing ? relations.blocks : relations.blocked_by).push_back({row, {}}); }, issue, company);
+      "from issue_relations r join issues b on b.id = r.issue_id where r.related_issue_id = :1 and r.company_id = :2 "
+      "and r.type = 'blocks' "
+      "union all select b.id, b.identifier, b.title, b.status, b.priority, b.assignee_agent_id, b.assignee_user_id, "
+      "true "
+      "from issue_relations r join issues b on b.id = r.related_issue_id where r.issue_id = :1 and r.company_id = :2 "
+      "and r.type = 'blocks'",
+      [&](const EdgeRow& row) { (row.outgoing ? relations.blocks : relations.blocked_by).push_back({row, {}}); }, issue,
+      company);
   const auto sort = [](std::vector<RelatedIssue>& list) {
     std::sort(list.begin(), list.end(), [](const RelatedIssue& a, const RelatedIssue& b) { return by_title(a, b); });
   };
   sort(relations.blocked_by);
   sort(relations.blocks);
-  if (with_terminal_blockers && !relations.blocked_by.empty()) find_terminal_blockers(reader, company, relations.blocked_by);
+  if (with_terminal_blockers && !relations.blocked_by.empty())
+    find_terminal_blockers(reader, company, relations.blocked_by);
   return relations;
 }
 
@@ -140,7 +159,8 @@ std::unordered_map<IssueId, std::vector<IssueSummary>> blockers_of(store::Reader
   std::unordered_map<IssueId, std::vector<IssueSummary>> blockers;
   if (issues.empty()) return blockers;
   reader.each<ChainRow>(
-      "select b.id, b.identifier, b.title, b.status, b.priority, b.assignee_agent_id, b.assignee_user_id, r.related_issue_id "
+      "select b.id, b.identifier, b.title, b.status, b.priority, b.assignee_agent_id, b.assignee_user_id, "
+      "r.related_issue_id "
       "from issue_relations r join issues b on b.id = r.issue_id "
       "where r.related_issue_id in {list :1} and r.company_id = :2 and r.type = 'blocks' order by b.title, b.id",
       [&](const ChainRow& row) { blockers[row.blocked_id].push_back(row); }, issues, company);

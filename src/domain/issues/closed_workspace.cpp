@@ -10,14 +10,18 @@ namespace {
 std::optional<ExecutionWorkspace> workspace_row(store::Reader& reader, const Issue& issue) {
   if (!issue.execution_workspace_id) return std::nullopt;
   return reader.one<ExecutionWorkspace>("select {} from execution_workspaces where id = :1 and company_id = :2",
-                                           *issue.execution_workspace_id, issue.company_id);
+                                        *issue.execution_workspace_id, issue.company_id);
 }
 
 RawJson wire_object(const ExecutionWorkspace& row) {
   std::string text;
   const json::value metadata = row.metadata ? row.metadata->parse() : json::value(nullptr);
   const auto* config = member(metadata, "config");
-  JsonObjectWriter(text).members(row).field("config", config != nullptr ? *config : json::value(nullptr)).field("runtimeServices", json::array()).end();
+  JsonObjectWriter(text)
+      .members(row)
+      .field("config", config != nullptr ? *config : json::value(nullptr))
+      .field("runtimeServices", json::array())
+      .end();
   return RawJson(std::move(text));
 }
 
@@ -26,7 +30,9 @@ RawJson wire_object(const ExecutionWorkspace& row) {
 Result<> require_open_workspace(store::Reader& reader, const Issue& issue) {
   const auto row = workspace_row(reader, issue);
   if (!row || row->mode != ExecutionWorkspaceMode::isolated_workspace) return {};
-  if (!row->closed_at && row->status != ExecutionWorkspaceStatus::archived && row->status != ExecutionWorkspaceStatus::cleanup_failed) return {};
+  if (!row->closed_at && row->status != ExecutionWorkspaceStatus::archived &&
+      row->status != ExecutionWorkspaceStatus::cleanup_failed)
+    return {};
   Error error = conflict("This issue is linked to the closed workspace \"" + row->name +
                          "\". Move it to an open workspace before adding comments or resuming work.");
   error.extra = json::value{{"executionWorkspace", wire_object(*row).parse()}};

@@ -25,13 +25,17 @@ BOOST_DESCRIBE_STRUCT(IssueNumber, (), (issue_counter, issue_prefix))
 // The update locks the company's row, so numbers are given out one at a time. A counter that fell behind is repaired.
 Result<IssueNumber> next_number(store::Transaction& tx, CompanyId company) {
   const auto highest = tx.value<int>("select max(issue_number) from issues where company_id = :1", company).value_or(0);
-  auto number = tx.one<IssueNumber>("update companies set issue_counter = case when issue_counter < :2 then :2 else issue_counter end + 1 "
-                                    "where id = :1 returning issue_counter, issue_prefix", company, highest);
+  auto number = tx.one<IssueNumber>(
+      "update companies set issue_counter = case when issue_counter < :2 then :2 else issue_counter end + 1 "
+      "where id = :1 returning issue_counter, issue_prefix",
+      company, highest);
   if (!number) return not_found("Company not found");
   return *std::move(number);
 }
 
-int clamped_depth(std::int64_t depth) { return static_cast<int>(std::clamp<std::int64_t>(depth, 0, max_request_depth)); }
+int clamped_depth(std::int64_t depth) {
+  return static_cast<int>(std::clamp<std::int64_t>(depth, 0, max_request_depth));
+}
 
 MonitorScheduledBy scheduler_of(const CompanyScope& scope) {
   return scope.actor().is_agent() ? MonitorScheduledBy::assignee : MonitorScheduledBy::board;
@@ -67,13 +71,16 @@ Result<NewIssue> from_body(store::Transaction& tx, const CompanyScope& scope, co
   TRY(check_environment_selection(tx, scope.company_id(), issue.execution_workspace_settings));
   if (body.execution_policy) {
     issue.execution_policy = normalise_policy(*body.execution_policy, scheduler_of(scope), tx.random());
-    if (issue.execution_policy && issue.execution_policy->monitor && scope.actor().is_agent() && scope.actor().agent_id != issue.assignee_agent_id)
+    if (issue.execution_policy && issue.execution_policy->monitor && scope.actor().is_agent() &&
+        scope.actor().agent_id != issue.assignee_agent_id)
       return forbidden("Only the assignee agent or a board user can manage issue monitors");
   }
   return issue;
 }
 
-json::value text_or_null(const std::optional<std::string>& text) { return text ? json::value(*text) : json::value(nullptr); }
+json::value text_or_null(const std::optional<std::string>& text) {
+  return text ? json::value(*text) : json::value(nullptr);
+}
 
 std::string with_criteria(std::string description, const std::vector<Trimmed<1, 500>>& criteria) {
   if (criteria.empty()) return description;
@@ -124,13 +131,16 @@ Result<Issue> insert_issue(store::Transaction& tx, CompanyId company, const NewI
   issue.request_depth = clamped_depth(given.request_depth);
   issue.billing_code = given.billing_code;
   issue.assignee_adapter_overrides = given.assignee_adapter_overrides;
-  const bool names_workspace = given.execution_workspace_id || given.execution_workspace_preference || given.execution_workspace_settings;
+  const bool names_workspace =
+      given.execution_workspace_id || given.execution_workspace_preference || given.execution_workspace_settings;
   if (names_workspace && isolated_workspaces_enabled(tx)) {
     issue.execution_workspace_id = given.execution_workspace_id;
     issue.execution_workspace_preference = given.execution_workspace_preference;
     issue.execution_workspace_settings = given.execution_workspace_settings;
   }
-  TRY(settle_workspaces(tx, issue, source, issue.execution_workspace_id || issue.execution_workspace_preference || issue.execution_workspace_settings));
+  TRY(settle_workspaces(
+      tx, issue, source,
+      issue.execution_workspace_id || issue.execution_workspace_preference || issue.execution_workspace_settings));
   issue.goal_id = given.goal_id ? given.goal_id : default_goal(tx, company, given.project_id);
   issue.execution_policy = stored_json(given.execution_policy);
   stamp_status(issue, tx.now());
@@ -155,11 +165,14 @@ Result<Issue> create_issue(store::Transaction& tx, const CompanyScope& scope, co
   given.parent_id = body.parent_id;
   given.inherit_workspace_from = body.inherit_execution_workspace_from_issue_id;
   const Issue issue = TRY(insert_issue(tx, scope.company_id(), given, scope.author()));
-  sync_references(tx, scope.company_id(), issue.id, {ReferenceSource::title, std::nullopt, std::nullopt}, issue.title, true);
+  sync_references(tx, scope.company_id(), issue.id, {ReferenceSource::title, std::nullopt, std::nullopt}, issue.title,
+                  true);
   if (issue.description)
-    sync_references(tx, scope.company_id(), issue.id, {ReferenceSource::description, std::nullopt, std::nullopt}, *issue.description, true);
+    sync_references(tx, scope.company_id(), issue.id, {ReferenceSource::description, std::nullopt, std::nullopt},
+                    *issue.description, true);
   json::object details{{"title", issue.title}, {"identifier", text_or_null(issue.identifier)}};
-  const bool may_name = issue.title.find('-') != std::string::npos || (issue.description && issue.description->find('-') != std::string::npos);
+  const bool may_name = issue.title.find('-') != std::string::npos ||
+                        (issue.description && issue.description->find('-') != std::string::npos);
   if (may_name) add_reference_changes(details, {}, referenced_issues(tx, scope.company_id(), issue.id));
   log_activity(tx, scope.company_id(), scope.author(), {"issue.created", "issue", issue.id.str(), std::move(details)});
   log_monitor_change(tx, scope, Issue{}, issue);
@@ -168,7 +181,8 @@ Result<Issue> create_issue(store::Transaction& tx, const CompanyScope& scope, co
 }
 
 Result<Issue> insert_child(store::Transaction& tx, const Issue& parent, NewIssue child, const Author& creator) {
-  const auto children = tx.value<std::int64_t>("select count(*) from issues where parent_id = :1 and company_id = :2", parent.id, parent.company_id);
+  const auto children = tx.value<std::int64_t>("select count(*) from issues where parent_id = :1 and company_id = :2",
+                                               parent.id, parent.company_id);
   if (children.value_or(0) >= max_helper_children)
     return unprocessable("Parent issue already has the maximum 25 child issues for this helper");
   child.parent_id = parent.id;
@@ -179,7 +193,8 @@ Result<Issue> insert_child(store::Transaction& tx, const Issue& parent, NewIssue
   return insert_issue(tx, parent.company_id, child, creator);
 }
 
-Result<Issue> create_child(store::Transaction& tx, const CompanyScope& scope, IssueId parent_id, const NewChildBody& body) {
+Result<Issue> create_child(store::Transaction& tx, const CompanyScope& scope, IssueId parent_id,
+                           const NewChildBody& body) {
   auto loaded = lock_issue(tx, scope.company_id(), parent_id);
   if (!loaded) return not_found("Parent issue not found");
   const Issue parent = *std::move(loaded);
@@ -187,7 +202,9 @@ Result<Issue> create_child(store::Transaction& tx, const CompanyScope& scope, Is
   if (body.acceptance_criteria && !body.acceptance_criteria->empty())
     given.description = with_criteria(given.description.value_or(""), *body.acceptance_criteria);
   const Issue issue = TRY(insert_child(tx, parent, std::move(given), scope.author()));
-  json::object details{{"parentId", parent.id.view()}, {"identifier", text_or_null(issue.identifier)}, {"title", issue.title},
+  json::object details{{"parentId", parent.id.view()},
+                       {"identifier", text_or_null(issue.identifier)},
+                       {"title", issue.title},
                        {"inheritedExecutionWorkspaceFromIssueId", parent.id.view()}};
   if (body.blocked_by_issue_ids) {
     json::array ids;
@@ -195,13 +212,15 @@ Result<Issue> create_child(store::Transaction& tx, const CompanyScope& scope, Is
     details["blockedByIssueIds"] = std::move(ids);
   }
   if (*body.block_parent_until_done) {
-    auto blockers = tx.column<IssueId>("select issue_id from issue_relations where related_issue_id = :1 and company_id = :2 and type = 'blocks'",
-                                       parent.id, scope.company_id());
+    auto blockers = tx.column<IssueId>(
+        "select issue_id from issue_relations where related_issue_id = :1 and company_id = :2 and type = 'blocks'",
+        parent.id, scope.company_id());
     blockers.push_back(issue.id);
     TRY(set_blockers(tx, scope.company_id(), parent.id, blockers, scope.author()));
     details["parentBlockerAdded"] = true;
   }
-  log_activity(tx, scope.company_id(), scope.author(), {"issue.child_created", "issue", issue.id.str(), std::move(details)});
+  log_activity(tx, scope.company_id(), scope.author(),
+               {"issue.child_created", "issue", issue.id.str(), std::move(details)});
   log_monitor_change(tx, scope, Issue{}, issue);
   wake_new_assignee(tx, issue, scope.author(), "create", "issue.child_create");
   return issue;
@@ -214,8 +233,9 @@ std::string host_command_paths(const RawJson* adapter_overrides, const RawJson* 
     const json::value value = object->parse();
     const auto* strategy = find_path(value, path.empty() ? "workspaceStrategy" : path + ".workspaceStrategy");
     if (strategy == nullptr || !strategy->is_object()) return;
-    const std::string prefix = (object == adapter_overrides ? "assigneeAdapterOverrides." : "executionWorkspaceSettings.") +
-                               (path.empty() ? std::string() : path + ".") + "workspaceStrategy.";
+    const std::string prefix =
+        (object == adapter_overrides ? "assigneeAdapterOverrides." : "executionWorkspaceSettings.") +
+        (path.empty() ? std::string() : path + ".") + "workspaceStrategy.";
     for (const char* key : {"provisionCommand", "teardownCommand"}) {
       if (!strategy->get_object().contains(key)) continue;
       if (!paths.empty()) paths += ", ";

@@ -35,11 +35,14 @@ Error no_participant(const ExecutionStage& stage) {
   return unprocessable("No eligible " + std::string(to_text(stage.type)) + " participant is configured for this issue");
 }
 
-bool contains(const std::vector<AnyId>& list, const AnyId& id) { return std::find(list.begin(), list.end(), id) != list.end(); }
+bool contains(const std::vector<AnyId>& list, const AnyId& id) {
+  return std::find(list.begin(), list.end(), id) != list.end();
+}
 
 // The stage's participant gets the issue for review.
-StageTransition pending(const ExecutionPolicy& policy, std::size_t index, ExecutionState state, const Principal& participant,
-                        std::optional<Principal> return_assignee, std::optional<ReviewRequest> review_request) {
+StageTransition pending(const ExecutionPolicy& policy, std::size_t index, ExecutionState state,
+                        const Principal& participant, std::optional<Principal> return_assignee,
+                        std::optional<ReviewRequest> review_request) {
   const ExecutionStage& stage = policy.stages[index];
   state.status = StageProgress::pending;
   state.current_stage_id = stage.id;
@@ -92,7 +95,8 @@ Result<StageTransition> approve(const StageRequest& request, std::size_t index) 
   if (!contains(state.completed_stage_ids, stage.id)) state.completed_stage_ids.push_back(stage.id);
   state.last_decision_id = request.decision_id;
   state.last_decision_outcome = ExecutionDecisionOutcome::approved;
-  const StageDecision decision{request.decision_id, stage.id, stage.type, ExecutionDecisionOutcome::approved, std::string(trim(request.comment))};
+  const StageDecision decision{request.decision_id, stage.id, stage.type, ExecutionDecisionOutcome::approved,
+                               std::string(trim(request.comment))};
   std::size_t next = 0;
   while (next < policy.stages.size() && contains(state.completed_stage_ids, policy.stages[next].id)) ++next;
   StageTransition out;
@@ -124,7 +128,8 @@ Result<StageTransition> request_changes(const StageRequest& request, std::size_t
   out.sets_assignee = true;
   out.assignee = request.state->return_assignee;
   out.workflow_assignment = true;
-  out.decision = StageDecision{request.decision_id, stage.id, stage.type, ExecutionDecisionOutcome::changes_requested, std::string(trim(request.comment))};
+  out.decision = StageDecision{request.decision_id, stage.id, stage.type, ExecutionDecisionOutcome::changes_requested,
+                               std::string(trim(request.comment))};
   return out;
 }
 
@@ -144,11 +149,14 @@ Result<StageTransition> in_active_stage(const StageRequest& request, std::size_t
   }
   const auto& status = request.requested_status;
   if (request.actor == participant && status == IssueStatus::done) return approve(request, index);
-  if (request.actor == participant && status && status != IssueStatus::in_review) return request_changes(request, index);
-  const bool drift = request.status != IssueStatus::in_review || request.assignee != participant || state.current_participant != participant;
+  if (request.actor == participant && status && status != IssueStatus::in_review)
+    return request_changes(request, index);
+  const bool drift = request.status != IssueStatus::in_review || request.assignee != participant ||
+                     state.current_participant != participant;
   const bool attempt = (status && status != IssueStatus::in_review) ||
                        (request.assignee_requested && request.requested_assignee != participant);
-  if (attempt && !drift) return unprocessable("Only the active reviewer or approver can advance the current execution stage");
+  if (attempt && !drift)
+    return unprocessable("Only the active reviewer or approver can advance the current execution stage");
   if (drift) return pending(policy, index, state, *participant, state.return_assignee, review_request);
   return StageTransition{};
 }
@@ -177,7 +185,8 @@ Result<StageTransition> without_active_stage(const StageRequest& request) {
     if (const auto participant = choose_participant(stage, preferred, return_assignee))
       return pending(policy, index, std::move(state), *participant, return_assignee, request.review_request);
     // Nobody but the executor could review: such a review is passed over.
-    if (status != IssueStatus::done || stage.type != ExecutionStageType::review || !return_assignee) return no_participant(stage);
+    if (status != IssueStatus::done || stage.type != ExecutionStageType::review || !return_assignee)
+      return no_participant(stage);
     state.completed_stage_ids.push_back(stage.id);
     again_index.reset();
     skipped = true;
@@ -213,14 +222,16 @@ void ParticipantInput::check(SchemaIssues& issues) const {
   }
 }
 
-std::optional<ExecutionPolicy> normalise_policy(const ExecutionPolicyInput& input, MonitorScheduledBy scheduler, Random& random) {
+std::optional<ExecutionPolicy> normalise_policy(const ExecutionPolicyInput& input, MonitorScheduledBy scheduler,
+                                                Random& random) {
   ExecutionPolicy policy;
   policy.mode = *input.mode;
   for (const StageInput& given : *input.stages) {
     ExecutionStage stage;
     stage.type = given.type;
     for (const ParticipantInput& p : *given.participants) {
-      StageParticipant participant{AnyId(), p.type, p.agent_id, p.user_id ? std::optional<std::string>(*p.user_id) : std::nullopt};
+      StageParticipant participant{AnyId(), p.type, p.agent_id,
+                                   p.user_id ? std::optional<std::string>(*p.user_id) : std::nullopt};
       if (takes_part(stage, participant.principal())) continue;
       participant.id = p.id ? *p.id : random.id<AnyId>();
       stage.participants.push_back(std::move(participant));
@@ -231,8 +242,8 @@ std::optional<ExecutionPolicy> normalise_policy(const ExecutionPolicyInput& inpu
   }
   if (const auto& m = input.monitor) {
     const auto text = [](const auto& field) { return field ? std::optional<std::string>(*field) : std::nullopt; };
-    MonitorPlan plan{m->next_check_at, text(m->notes), scheduler, m->kind, text(m->service_name), std::nullopt,
-                     m->timeout_at, std::nullopt, m->recovery_policy};
+    MonitorPlan plan{m->next_check_at, text(m->notes), scheduler,    m->kind,           text(m->service_name),
+                     std::nullopt,     m->timeout_at,  std::nullopt, m->recovery_policy};
     if (m->external_ref) plan.external_ref = std::string(redacted_reference);
     if (m->max_attempts) plan.max_attempts = static_cast<int>(m->max_attempts->value);
     policy.monitor = std::move(plan);

@@ -29,7 +29,14 @@ BOOST_DESCRIBE_ENUM(MonitorRecovery, wake_owner, create_recovery_issue, escalate
 enum class MonitorStatus { scheduled, triggered, cleared };
 BOOST_DESCRIBE_ENUM(MonitorStatus, scheduled, triggered, cleared)
 enum class MonitorClearReason {
-  done, cancelled, invalid_status, invalid_assignee, timeout_exceeded, max_attempts_exhausted, manual, dispatch_skipped
+  done,
+  cancelled,
+  invalid_status,
+  invalid_assignee,
+  timeout_exceeded,
+  max_attempts_exhausted,
+  manual,
+  dispatch_skipped
 };
 BOOST_DESCRIBE_ENUM(MonitorClearReason, done, cancelled, invalid_status, invalid_assignee, timeout_exceeded,
                     max_attempts_exhausted, manual, dispatch_skipped)
@@ -76,7 +83,9 @@ struct MonitorPlan {
   std::optional<MonitorRecovery> recovery_policy;
   bool operator==(const MonitorPlan&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(MonitorPlan, (), (next_check_at, notes, scheduled_by, kind, service_name, external_ref, timeout_at, max_attempts, recovery_policy))
+BOOST_DESCRIBE_STRUCT(MonitorPlan, (),
+                      (next_check_at, notes, scheduled_by, kind, service_name, external_ref, timeout_at, max_attempts,
+                       recovery_policy))
 
 struct ExecutionPolicy {
   PolicyMode mode = PolicyMode::normal;
@@ -108,7 +117,9 @@ struct MonitorState {
   std::optional<MonitorClearReason> clear_reason;
   bool operator==(const MonitorState&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(MonitorState, (), (status, next_check_at, last_triggered_at, attempt_count, notes, scheduled_by, kind, service_name, external_ref, timeout_at, max_attempts, recovery_policy, cleared_at, clear_reason))
+BOOST_DESCRIBE_STRUCT(MonitorState, (),
+                      (status, next_check_at, last_triggered_at, attempt_count, notes, scheduled_by, kind, service_name,
+                       external_ref, timeout_at, max_attempts, recovery_policy, cleared_at, clear_reason))
 
 struct ExecutionState {
   StageProgress status = StageProgress::idle;
@@ -122,7 +133,10 @@ struct ExecutionState {
   std::optional<ExecutionDecisionOutcome> last_decision_outcome;
   std::optional<MonitorState> monitor;
 };
-BOOST_DESCRIBE_STRUCT(ExecutionState, (), (status, current_stage_id, current_stage_index, current_stage_type, current_participant, return_assignee, review_request, completed_stage_ids, last_decision_id, last_decision_outcome, monitor))
+BOOST_DESCRIBE_STRUCT(ExecutionState, (),
+                      (status, current_stage_id, current_stage_index, current_stage_type, current_participant,
+                       return_assignee, review_request, completed_stage_ids, last_decision_id, last_decision_outcome,
+                       monitor))
 
 // ---- what a body may say
 
@@ -154,7 +168,9 @@ struct MonitorInput {
   std::optional<Int<1, 100>> max_attempts;
   std::optional<MonitorRecovery> recovery_policy;
 };
-BOOST_DESCRIBE_STRUCT(MonitorInput, (), (next_check_at, notes, scheduled_by, kind, service_name, external_ref, timeout_at, max_attempts, recovery_policy))
+BOOST_DESCRIBE_STRUCT(MonitorInput, (),
+                      (next_check_at, notes, scheduled_by, kind, service_name, external_ref, timeout_at, max_attempts,
+                       recovery_policy))
 
 struct ExecutionPolicyInput {
   Default<PolicyMode> mode{PolicyMode::normal};
@@ -168,7 +184,8 @@ BOOST_DESCRIBE_STRUCT(ExecutionPolicyInput, (), (mode, comment_required, stages,
 
 /// Fills ids, drops doubles and empty stages; nothing when neither a stage nor a monitor is left. The outer reference
 /// of a monitor is never kept. `scheduler` is who acts, whatever the body says.
-std::optional<ExecutionPolicy> normalise_policy(const ExecutionPolicyInput& input, MonitorScheduledBy scheduler, Random& random);
+std::optional<ExecutionPolicy> normalise_policy(const ExecutionPolicyInput& input, MonitorScheduledBy scheduler,
+                                                Random& random);
 
 /// The monitor of a policy, if there is one.
 std::optional<MonitorPlan> monitor_of(const std::optional<ExecutionPolicy>& policy);
@@ -190,17 +207,17 @@ struct StageDecision {
 
 /// An update of an issue as the stages see it.
 struct StageRequest {
-  IssueStatus status = IssueStatus::backlog;             // before
-  std::optional<Principal> assignee;                     // before
-  std::optional<ExecutionState> state;                   // before
-  std::optional<ExecutionPolicy> policy;                 // after
+  IssueStatus status = IssueStatus::backlog;  // before
+  std::optional<Principal> assignee;          // before
+  std::optional<ExecutionState> state;        // before
+  std::optional<ExecutionPolicy> policy;      // after
   std::optional<IssueStatus> requested_status;
   bool assignee_requested = false;
   std::optional<Principal> requested_assignee;
   std::optional<Principal> actor;
   std::string_view comment;
   std::optional<ReviewRequest> review_request;
-  DecisionId decision_id;                                  // used if a decision is taken
+  DecisionId decision_id;  // used if a decision is taken
 };
 
 /// What the stages make of it.

@@ -16,7 +16,8 @@ struct FollowUpIntent {
 };
 
 /// The gate of an explicit follow-up: 409 and 403 of spec/issues.md 7.3. Passes where no such intent needs it.
-Result<> require_follow_up(store::Reader& reader, const CompanyScope& scope, const Issue& issue, const FollowUpIntent& intent);
+Result<> require_follow_up(store::Reader& reader, const CompanyScope& scope, const Issue& issue,
+                           const FollowUpIntent& intent);
 
 /// True if the comment takes the issue back to todo: it was asked for, or a person speaks to the agent (`assignee`, as
 /// it will be) of a closed or blocked issue; and the issue is closed, or blocked by nothing.

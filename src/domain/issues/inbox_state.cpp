@@ -12,7 +12,8 @@ Result<std::string> board_user(const CompanyScope& scope) {
   return scope.actor().user_id;
 }
 
-void log_state(store::Transaction& tx, const CompanyScope& scope, IssueId issue, std::string_view action, json::object details) {
+void log_state(store::Transaction& tx, const CompanyScope& scope, IssueId issue, std::string_view action,
+               json::object details) {
   log_activity(tx, scope.company_id(), scope.author(), {action, "issue", issue.str(), std::move(details)});
 }
 
@@ -20,7 +21,9 @@ void log_state(store::Transaction& tx, const CompanyScope& scope, IssueId issue,
 
 Result<IssueReadState> mark_read(store::Transaction& tx, const CompanyScope& scope, IssueId issue) {
   const std::string user = TRY(board_user(scope));
-  auto state = tx.one<IssueReadState>("select {} from issue_read_states where issue_id = :1 and user_id = :2 and company_id = :3", issue, user, scope.company_id());
+  auto state = tx.one<IssueReadState>(
+      "select {} from issue_read_states where issue_id = :1 and user_id = :2 and company_id = :3", issue, user,
+      scope.company_id());
   if (state) {
     state->last_read_at = state->updated_at = tx.now();
     tx.update(table_of<IssueReadState>, *state);
@@ -34,14 +37,18 @@ Result<IssueReadState> mark_read(store::Transaction& tx, const CompanyScope& sco
 
 Result<bool> unmark_read(store::Transaction& tx, const CompanyScope& scope, IssueId issue) {
   const std::string user = TRY(board_user(scope));
-  const auto removed = tx.execute("delete from issue_read_states where issue_id = :1 and user_id = :2 and company_id = :3", issue, user, scope.company_id());
+  const auto removed =
+      tx.execute("delete from issue_read_states where issue_id = :1 and user_id = :2 and company_id = :3", issue, user,
+                 scope.company_id());
   log_state(tx, scope, issue, "issue.read_unmarked", {{"userId", user}});
   return removed > 0;
 }
 
 Result<IssueInboxArchive> archive_in_inbox(store::Transaction& tx, const CompanyScope& scope, IssueId issue) {
   const std::string user = TRY(board_user(scope));
-  auto state = tx.one<IssueInboxArchive>("select {} from issue_inbox_archives where issue_id = :1 and user_id = :2 and company_id = :3", issue, user, scope.company_id());
+  auto state = tx.one<IssueInboxArchive>(
+      "select {} from issue_inbox_archives where issue_id = :1 and user_id = :2 and company_id = :3", issue, user,
+      scope.company_id());
   if (state) {
     state->archived_at = state->updated_at = tx.now();
     tx.update(table_of<IssueInboxArchive>, *state);
@@ -53,9 +60,12 @@ Result<IssueInboxArchive> archive_in_inbox(store::Transaction& tx, const Company
   return *state;
 }
 
-Result<std::optional<IssueInboxArchive>> unarchive_in_inbox(store::Transaction& tx, const CompanyScope& scope, IssueId issue) {
+Result<std::optional<IssueInboxArchive>> unarchive_in_inbox(store::Transaction& tx, const CompanyScope& scope,
+                                                            IssueId issue) {
   const std::string user = TRY(board_user(scope));
-  auto state = tx.one<IssueInboxArchive>("select {} from issue_inbox_archives where issue_id = :1 and user_id = :2 and company_id = :3", issue, user, scope.company_id());
+  auto state = tx.one<IssueInboxArchive>(
+      "select {} from issue_inbox_archives where issue_id = :1 and user_id = :2 and company_id = :3", issue, user,
+      scope.company_id());
   if (state) tx.execute("delete from issue_inbox_archives where id = :1", state->id);
   log_state(tx, scope, issue, "issue.inbox_unarchived", {{"userId", user}});
   return state;

@@ -14,6 +14,7 @@ Result<IssueReadState> mark_read(store::Transaction& tx, const CompanyScope& sco
 Result<bool> unmark_read(store::Transaction& tx, const CompanyScope& scope, IssueId issue);
 Result<IssueInboxArchive> archive_in_inbox(store::Transaction& tx, const CompanyScope& scope, IssueId issue);
 /// The row that was deleted, if there was one.
-Result<std::optional<IssueInboxArchive>> unarchive_in_inbox(store::Transaction& tx, const CompanyScope& scope, IssueId issue);
+Result<std::optional<IssueInboxArchive>> unarchive_in_inbox(store::Transaction& tx, const CompanyScope& scope,
+                                                            IssueId issue);
 
 }  // namespace paperclip::domain

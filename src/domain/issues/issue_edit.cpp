@@ -16,7 +16,8 @@ namespace {
 Result<> check_assignees(store::Transaction& tx, const IssueEdit& edit) {
   const Issue& next = edit.next;
   if (next.assignee_agent_id && next.assignee_user_id) return unprocessable("Issue can only have one assignee");
-  if (next.status == IssueStatus::in_progress && edit.touches("status") && !next.assignee_agent_id && !next.assignee_user_id)
+  if (next.status == IssueStatus::in_progress && edit.touches("status") && !next.assignee_agent_id &&
+      !next.assignee_user_id)
     return unprocessable("in_progress issues require an assignee");
   if (edit.touches("assignee_agent_id") && next.assignee_agent_id)
     TRY(require_assignable_agent(tx, next.company_id, *next.assignee_agent_id));
@@ -35,7 +36,8 @@ void settle_goal(store::Reader& reader, IssueEdit& edit) {
   }
   if (!before.goal_id) {
     next.goal_id = default_goal(reader, next.company_id, next.project_id);
-  } else if (before.project_id != next.project_id && before.goal_id == default_goal(reader, before.company_id, before.project_id)) {
+  } else if (before.project_id != next.project_id &&
+             before.goal_id == default_goal(reader, before.company_id, before.project_id)) {
     next.goal_id = default_goal(reader, next.company_id, next.project_id);
   }
 }
@@ -74,15 +76,18 @@ Result<> apply_edit(store::Transaction& tx, const CompanyScope& scope, IssueEdit
   Issue& next = edit.next;
   TRY(check_assignees(tx, edit));
   TRY(require_own_references(tx, next.company_id, edit.touches("project_id") ? next.project_id : std::nullopt,
-                             edit.touches("goal_id") ? next.goal_id : std::nullopt, edit.touches("parent_id") ? next.parent_id : std::nullopt));
+                             edit.touches("goal_id") ? next.goal_id : std::nullopt,
+                             edit.touches("parent_id") ? next.parent_id : std::nullopt));
   if (next.parent_id == next.id) return unprocessable("Issue cannot be its own parent");
   TRY(check_workspaces(tx, edit));
   if (edit.blockers) TRY(set_blockers(tx, next.company_id, next.id, *edit.blockers, scope.author()));
-  if (edit.touches("status") && next.status == IssueStatus::in_progress) TRY(require_ready(tx, next.company_id, next.id));
+  if (edit.touches("status") && next.status == IssueStatus::in_progress)
+    TRY(require_ready(tx, next.company_id, next.id));
   if (edit.labels) TRY(set_issue_labels(tx, next.company_id, next.id, *edit.labels, false));
   settle_goal(tx, edit);
   if (edit.touches("status")) stamp_status(next, tx.now());
-  const bool loses_lock = (edit.touches("status") && next.status != IssueStatus::in_progress) || edit.changes_assignee();
+  const bool loses_lock =
+      (edit.touches("status") && next.status != IssueStatus::in_progress) || edit.changes_assignee();
   if (loses_lock) clear_lock(next);
   next.updated_at = tx.now();
   tx.update(table_of<Issue>, next);
@@ -97,11 +102,15 @@ void sync_routine_run(store::Transaction& tx, const Issue& issue) {
   const auto run = RoutineRunId::parse(*issue.origin_run_id);
   if (!run) return;
   if (issue.status == IssueStatus::done)
-    tx.execute("update routine_runs set status = 'completed', completed_at = :3, updated_at = :3 where id = :1 and company_id = :2",
-               *run, issue.company_id, tx.now());
+    tx.execute(
+        "update routine_runs set status = 'completed', completed_at = :3, updated_at = :3 where id = :1 and company_id "
+        "= :2",
+        *run, issue.company_id, tx.now());
   if (issue.status == IssueStatus::blocked || issue.status == IssueStatus::cancelled)
-    tx.execute("update routine_runs set status = 'failed', failure_reason = :4, completed_at = :3, updated_at = :3 where id = :1 and company_id = :2",
-               *run, issue.company_id, tx.now(), "Execution issue moved to " + std::string(to_text(issue.status)));
+    tx.execute(
+        "update routine_runs set status = 'failed', failure_reason = :4, completed_at = :3, updated_at = :3 where id = "
+        ":1 and company_id = :2",
+        *run, issue.company_id, tx.now(), "Execution issue moved to " + std::string(to_text(issue.status)));
 }
 
 }  // namespace paperclip::domain

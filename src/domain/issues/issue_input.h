@@ -43,7 +43,8 @@ struct WorkspaceStrategyInput {
   Omit<ExecutionWorkspaceStrategy> type;
   std::optional<std::string> base_ref, branch_template, worktree_parent_dir, provision_command, teardown_command;
 };
-BOOST_DESCRIBE_STRUCT(WorkspaceStrategyInput, (), (type, base_ref, branch_template, worktree_parent_dir, provision_command, teardown_command))
+BOOST_DESCRIBE_STRUCT(WorkspaceStrategyInput, (),
+                      (type, base_ref, branch_template, worktree_parent_dir, provision_command, teardown_command))
 
 struct WorkspaceSettingsInput {
   static constexpr bool strict = true;
@@ -78,9 +79,10 @@ struct NewIssueBody {
 };
 BOOST_DESCRIBE_STRUCT(NewIssueBody, (),
                       (project_id, project_workspace_id, goal_id, parent_id, blocked_by_issue_ids,
-                       inherit_execution_workspace_from_issue_id, title, description, status, priority, assignee_agent_id,
-                       assignee_user_id, request_depth, billing_code, assignee_adapter_overrides, execution_policy,
-                       execution_workspace_id, execution_workspace_preference, execution_workspace_settings, label_ids))
+                       inherit_execution_workspace_from_issue_id, title, description, status, priority,
+                       assignee_agent_id, assignee_user_id, request_depth, billing_code, assignee_adapter_overrides,
+                       execution_policy, execution_workspace_id, execution_workspace_preference,
+                       execution_workspace_settings, label_ids))
 
 struct NewChildBody {
   std::optional<ProjectId> project_id;
@@ -105,10 +107,11 @@ struct NewChildBody {
   Default<bool> block_parent_until_done{false};
 };
 BOOST_DESCRIBE_STRUCT(NewChildBody, (),
-                      (project_id, project_workspace_id, goal_id, blocked_by_issue_ids, title, description, status, priority,
-                       assignee_agent_id, assignee_user_id, request_depth, billing_code, assignee_adapter_overrides,
-                       execution_policy, execution_workspace_id, execution_workspace_preference,
-                       execution_workspace_settings, label_ids, acceptance_criteria, block_parent_until_done))
+                      (project_id, project_workspace_id, goal_id, blocked_by_issue_ids, title, description, status,
+                       priority, assignee_agent_id, assignee_user_id, request_depth, billing_code,
+                       assignee_adapter_overrides, execution_policy, execution_workspace_id,
+                       execution_workspace_preference, execution_workspace_settings, label_ids, acceptance_criteria,
+                       block_parent_until_done))
 
 struct IssuePatchBody {
   Patch<ProjectId> project_id;
@@ -136,10 +139,11 @@ struct IssuePatchBody {
   Patch<Timestamp> hidden_at;
 };
 BOOST_DESCRIBE_STRUCT(IssuePatchBody, (),
-                      (project_id, project_workspace_id, goal_id, parent_id, blocked_by_issue_ids, title, description, status,
-                       priority, assignee_user_id, request_depth, billing_code, assignee_adapter_overrides, execution_policy,
-                       execution_workspace_id, execution_workspace_preference, execution_workspace_settings, label_ids,
-                       assignee_agent_id, comment, review_request, reopen, resume, interrupt, hidden_at))
+                      (project_id, project_workspace_id, goal_id, parent_id, blocked_by_issue_ids, title, description,
+                       status, priority, assignee_user_id, request_depth, billing_code, assignee_adapter_overrides,
+                       execution_policy, execution_workspace_id, execution_workspace_preference,
+                       execution_workspace_settings, label_ids, assignee_agent_id, comment, review_request, reopen,
+                       resume, interrupt, hidden_at))
 
 /// The paths of host commands in the two objects, comma-separated; empty if there are none. Agents may not set them
 /// (spec/issues.md 4).

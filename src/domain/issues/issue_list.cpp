@@ -24,7 +24,8 @@ struct ActiveRun {
   std::optional<Timestamp> started_at, finished_at;
   Timestamp created_at;
 };
-BOOST_DESCRIBE_STRUCT(ActiveRun, (), (id, status, agent_id, invocation_source, trigger_detail, started_at, finished_at, created_at))
+BOOST_DESCRIBE_STRUCT(ActiveRun, (),
+                      (id, status, agent_id, invocation_source, trigger_detail, started_at, finished_at, created_at))
 
 struct LabelRow : Label {
   IssueId issue_id;
@@ -50,11 +51,13 @@ struct PageParts {
   std::unordered_map<IssueId, std::vector<IssueSummary>> blocked_by;
 };
 
-std::unordered_map<RunId, ActiveRun> live_runs(store::Reader& reader, CompanyId company, const std::vector<RunId>& ids) {
+std::unordered_map<RunId, ActiveRun> live_runs(store::Reader& reader, CompanyId company,
+                                               const std::vector<RunId>& ids) {
   std::unordered_map<RunId, ActiveRun> runs;
   if (ids.empty()) return runs;
-  reader.each<ActiveRun>("select {} from heartbeat_runs where id in {list :1} and company_id = :2 and status in ('queued', 'running')",
-                         [&](const ActiveRun& run) { runs.emplace(run.id, run); }, ids, company);
+  reader.each<ActiveRun>(
+      "select {} from heartbeat_runs where id in {list :1} and company_id = :2 and status in ('queued', 'running')",
+      [&](const ActiveRun& run) { runs.emplace(run.id, run); }, ids, company);
   return runs;
 }
 
@@ -69,9 +72,10 @@ PageParts read_parts(store::Reader& reader, CompanyId company, const std::vector
   PageParts parts;
   if (ids.empty()) return parts;
   if (reader.exists("select 1 from issue_labels where company_id = :1", company))
-    reader.each<LabelRow>("select l.id, l.company_id, l.name, l.color, l.created_at, l.updated_at, il.issue_id from issue_labels il "
-                          "join labels l on l.id = il.label_id where il.issue_id in {list :1} order by l.name, l.id",
-                          [&](const LabelRow& row) { parts.labels[row.issue_id].push_back(row); }, ids);
+    reader.each<LabelRow>(
+        "select l.id, l.company_id, l.name, l.color, l.created_at, l.updated_at, il.issue_id from issue_labels il "
+        "join labels l on l.id = il.label_id where il.issue_id in {list :1} order by l.name, l.id",
+        [&](const LabelRow& row) { parts.labels[row.issue_id].push_back(row); }, ids);
   parts.runs = live_runs(reader, company, runs);
   parts.attention = blocker_attention(reader, company, blocked);
   parts.reviews = open_productivity_reviews(reader, company);
@@ -84,7 +88,8 @@ const std::string& no_attention() {
   return text;
 }
 
-void append_row(std::string& out, std::string_view columns, const PageRow& row, const PageParts& parts, const IssueFilter& filter) {
+void append_row(std::string& out, std::string_view columns, const PageRow& row, const PageParts& parts,
+                const IssueFilter& filter) {
   out += columns;
   const auto labels = parts.labels.find(row.id);
   if (labels == parts.labels.end()) {
@@ -101,13 +106,17 @@ void append_row(std::string& out, std::string_view columns, const PageRow& row, 
   }
   out += R"(,"activeRun":)";
   const auto run = row.run ? parts.runs.find(*row.run) : parts.runs.end();
-  if (run == parts.runs.end()) out += "null";
-  else append_json(out, run->second);
+  if (run == parts.runs.end())
+    out += "null";
+  else
+    append_json(out, run->second);
   out += R"(,"lastActivityAt":)";
   append_json(out, row.last_activity_at);
   out += R"(,"blockerAttention":)";
-  if (row.blocked) append_json(out, parts.attention.at(row.id));
-  else out += no_attention();
+  if (row.blocked)
+    append_json(out, parts.attention.at(row.id));
+  else
+    out += no_attention();
   if (const auto review = parts.reviews.find(row.id); review != parts.reviews.end()) {
     out += R"(,"productivityReview":)";
     append_json(out, review->second);
@@ -115,15 +124,18 @@ void append_row(std::string& out, std::string_view columns, const PageRow& row, 
   if (filter.with_blocked_by) {
     out += R"(,"blockedBy":)";
     const auto blockers = parts.blocked_by.find(row.id);
-    if (blockers == parts.blocked_by.end()) out += "[]";
-    else append_json(out, blockers->second);
+    if (blockers == parts.blocked_by.end())
+      out += "[]";
+    else
+      append_json(out, blockers->second);
   }
   if (filter.context_user()) {
     out += R"(,"myLastTouchAt":)";
     append_json(out, row.my_last_touch_at);
     out += R"(,"lastExternalCommentAt":)";
     append_json(out, row.last_external_comment_at);
-    const bool unread = row.my_last_touch_at && row.last_external_comment_at && *row.last_external_comment_at > *row.my_last_touch_at;
+    const bool unread =
+        row.my_last_touch_at && row.last_external_comment_at && *row.last_external_comment_at > *row.my_last_touch_at;
     out += unread ? R"(,"isUnreadForMe":true)" : R"(,"isUnreadForMe":false)";
   }
   out += '}';
@@ -144,15 +156,16 @@ void append_issue_list(std::string& out, store::Reader& reader, CompanyId compan
     columns += '{';
     bool first = true;
     append_json_members(columns, static_cast<const Issue&>(issue), first);
-    rows.push_back({issue.id, begin, columns.size(), issue.execution_run_id, issue.status == IssueStatus::blocked, issue.last_activity_at,
-                    issue.my_last_touch_at, issue.last_external_comment_at});
+    rows.push_back({issue.id, begin, columns.size(), issue.execution_run_id, issue.status == IssueStatus::blocked,
+                    issue.last_activity_at, issue.my_last_touch_at, issue.last_external_comment_at});
   });
   const PageParts parts = read_parts(reader, company, rows, filter.with_blocked_by);
   out.reserve(out.size() + columns.size() + rows.size() * 400);
   out += '[';
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i > 0) out += ',';
-    append_row(out, std::string_view(columns).substr(rows[i].begin, rows[i].end - rows[i].begin), rows[i], parts, filter);
+    append_row(out, std::string_view(columns).substr(rows[i].begin, rows[i].end - rows[i].begin), rows[i], parts,
+               filter);
   }
   out += ']';
 }
@@ -163,7 +176,8 @@ void append_inbox_lite(std::string& out, store::Reader& reader, CompanyId compan
   filter.assignee_agent_id = agent.str();
   const IssueSearch search(reader.dialect(), company, filter);
   std::vector<ListedIssue> issues;
-  reader.each_with<ListedIssue>(search.sql(), search.params(), [&](const ListedIssue& issue) { issues.push_back(issue); });
+  reader.each_with<ListedIssue>(search.sql(), search.params(),
+                                [&](const ListedIssue& issue) { issues.push_back(issue); });
   std::vector<IssueId> ids;
   std::vector<RunId> run_ids;
   for (const auto& issue : issues) {

@@ -13,8 +13,8 @@ namespace paperclip::domain {
 /// All given filters must hold. Ids are text as callers sent them: what is no id matches nothing.
 struct IssueFilter {
   std::vector<std::string> statuses;
-  std::optional<std::string> assignee_agent_id, assignee_user_id, project_id, parent_id, label_id, origin_kind, origin_id,
-      execution_workspace_id, workspace_id, descendant_of, participant_agent_id;
+  std::optional<std::string> assignee_agent_id, assignee_user_id, project_id, parent_id, label_id, origin_kind,
+      origin_id, execution_workspace_id, workspace_id, descendant_of, participant_agent_id;
   std::optional<std::string> touched_by_user_id, inbox_user_id, unread_for_user_id;
   std::string search;
   bool exclude_routine_executions = false;

@@ -28,9 +28,11 @@ std::optional<MonitorClearReason> obstacle(const MonitorPlan& plan, const Issue&
   if (issue.status == IssueStatus::done) return MonitorClearReason::done;
   if (issue.status == IssueStatus::cancelled) return MonitorClearReason::cancelled;
   if (!issue.assignee_agent_id || issue.assignee_user_id) return MonitorClearReason::invalid_assignee;
-  if (issue.status != IssueStatus::in_progress && issue.status != IssueStatus::in_review) return MonitorClearReason::invalid_status;
+  if (issue.status != IssueStatus::in_progress && issue.status != IssueStatus::in_review)
+    return MonitorClearReason::invalid_status;
   if (plan.timeout_at && *plan.timeout_at <= now) return MonitorClearReason::timeout_exceeded;
-  if (plan.max_attempts && issue.monitor_attempt_count >= *plan.max_attempts) return MonitorClearReason::max_attempts_exhausted;
+  if (plan.max_attempts && issue.monitor_attempt_count >= *plan.max_attempts)
+    return MonitorClearReason::max_attempts_exhausted;
   return std::nullopt;
 }
 
@@ -59,8 +61,8 @@ void clear(IssueEdit& edit, const MonitorPlan& plan, MonitorClearReason reason, 
 
 }  // namespace
 
-Result<> schedule_monitor(IssueEdit& edit, const std::optional<ExecutionPolicy>& before, const std::optional<ExecutionPolicy>& after,
-                          bool explicitly, Timestamp now) {
+Result<> schedule_monitor(IssueEdit& edit, const std::optional<ExecutionPolicy>& before,
+                          const std::optional<ExecutionPolicy>& after, bool explicitly, Timestamp now) {
   Issue& next = edit.next;
   if (!after || !after->monitor) {
     if (before && before->monitor) clear(edit, *before->monitor, MonitorClearReason::manual, now);
@@ -71,7 +73,8 @@ Result<> schedule_monitor(IssueEdit& edit, const std::optional<ExecutionPolicy>&
   if (const auto reason = obstacle(plan, next, now)) {
     if (sets_it && is_exhausted(*reason))
       return unprocessable("Monitor bounds are already exhausted", json::value{{"clearReason", to_text(*reason)}});
-    if (sets_it) return unprocessable("Monitor can only be scheduled on issues assigned to an agent in in_progress or in_review");
+    if (sets_it)
+      return unprocessable("Monitor can only be scheduled on issues assigned to an agent in in_progress or in_review");
     clear(edit, plan, *reason, now);
     ExecutionPolicy rest = *after;
     rest.monitor.reset();
@@ -90,28 +93,37 @@ Result<> schedule_monitor(IssueEdit& edit, const std::optional<ExecutionPolicy>&
 }
 
 void log_monitor_change(store::Transaction& tx, const CompanyScope& scope, const Issue& before, const Issue& after) {
-  const auto time = [](const std::optional<Timestamp>& at) { return at ? json::value(to_iso(*at)) : json::value(nullptr); };
-  const auto text = [](const std::optional<std::string>& value) { return value ? json::value(*value) : json::value(nullptr); };
+  const auto time = [](const std::optional<Timestamp>& at) {
+    return at ? json::value(to_iso(*at)) : json::value(nullptr);
+  };
+  const auto text = [](const std::optional<std::string>& value) {
+    return value ? json::value(*value) : json::value(nullptr);
+  };
   if (!before.monitor_next_check_at && !after.monitor_next_check_at) return;
   const auto state = parse_state(after.execution_state);
   json::object details{{"identifier", text(after.identifier)}};
   if (after.monitor_next_check_at) {
-    if (after.monitor_next_check_at == before.monitor_next_check_at && after.monitor_notes == before.monitor_notes) return;
+    if (after.monitor_next_check_at == before.monitor_next_check_at && after.monitor_notes == before.monitor_notes)
+      return;
     details["nextCheckAt"] = time(after.monitor_next_check_at);
     details["previousNextCheckAt"] = time(before.monitor_next_check_at);
     details["notes"] = text(after.monitor_notes);
-    details["scheduledBy"] = after.monitor_scheduled_by ? json::value(to_text(*after.monitor_scheduled_by)) : json::value(nullptr);
+    details["scheduledBy"] =
+        after.monitor_scheduled_by ? json::value(to_text(*after.monitor_scheduled_by)) : json::value(nullptr);
     if (state && state->monitor) {
       const json::value monitor = to_json(*state->monitor);
-      for (const char* key : {"serviceName", "timeoutAt", "maxAttempts", "recoveryPolicy"}) details[key] = monitor.at(key);
+      for (const char* key : {"serviceName", "timeoutAt", "maxAttempts", "recoveryPolicy"})
+        details[key] = monitor.at(key);
     }
-    log_activity(tx, scope.company_id(), scope.author(), {"issue.monitor_scheduled", "issue", after.id.str(), std::move(details)});
+    log_activity(tx, scope.company_id(), scope.author(),
+                 {"issue.monitor_scheduled", "issue", after.id.str(), std::move(details)});
   } else {
     details["previousNextCheckAt"] = time(before.monitor_next_check_at);
     const bool known = state && state->monitor && state->monitor->clear_reason;
     details["reason"] = known ? json::value(to_text(*state->monitor->clear_reason)) : json::value(nullptr);
     details["notes"] = text(after.monitor_notes);
-    log_activity(tx, scope.company_id(), scope.author(), {"issue.monitor_cleared", "issue", after.id.str(), std::move(details)});
+    log_activity(tx, scope.company_id(), scope.author(),
+                 {"issue.monitor_cleared", "issue", after.id.str(), std::move(details)});
   }
 }
 

@@ -43,7 +43,7 @@ Result<Issue> load_issue(store::Reader& reader, CompanyId company, IssueId id) {
 }
 
 Result<Issue> lock_issue(store::Transaction& tx, CompanyId company, IssueId id) {
-  auto issue = tx.one<Issue>("select {} from issues where id = :1 and company_id = :2{for update}", id, company);
+  auto issue = tx.one<Issue>("select {} from issues where id = :1 and company_id = :2 {for update}", id, company);
   if (!issue) return not_found("Issue not found");
   return *std::move(issue);
 }
@@ -58,32 +58,39 @@ Result<> require_assignable_agent(store::Reader& reader, CompanyId company, Agen
 }
 
 Result<> require_assignable_user(store::Reader& reader, CompanyId company, std::string_view user) {
-  if (!reader.exists("select 1 from company_memberships where company_id = :1 and principal_type = 'user' and principal_id = :2 "
-                     "and status = 'active'", company, user))
+  if (!reader.exists(
+          "select 1 from company_memberships where company_id = :1 and principal_type = 'user' and principal_id = :2 "
+          "and status = 'active'",
+          company, user))
     return not_found("Assignee user not found");
   return {};
 }
 
 Result<AgentId> find_agent_reference(store::Reader& reader, CompanyId company, std::string_view reference) {
   if (const auto id = AgentId::parse(reference)) {
-    if (!reader.exists("select 1 from agents where id = :1 and company_id = :2", *id, company)) return not_found("Agent not found");
+    if (!reader.exists("select 1 from agents where id = :1 and company_id = :2", *id, company))
+      return not_found("Agent not found");
     return *id;
   }
   const std::string wanted = url_key(reference, "");
   std::optional<AgentId> found;
   bool ambiguous = false;
-  reader.each<AgentNameRow>("select {} from agents where company_id = :1 and status <> 'terminated'", [&](const AgentNameRow& row) {
-    if (wanted.empty() || url_key(row.name, row.id.view()) != wanted) return;
-    ambiguous = ambiguous || found.has_value();
-    found = row.id;
-  }, company);
+  reader.each<AgentNameRow>(
+      "select {} from agents where company_id = :1 and status <> 'terminated'",
+      [&](const AgentNameRow& row) {
+        if (wanted.empty() || url_key(row.name, row.id.view()) != wanted) return;
+        ambiguous = ambiguous || found.has_value();
+        found = row.id;
+      },
+      company);
   if (ambiguous) return conflict("Agent shortname is ambiguous in this company. Use the agent ID.");
   if (!found) return not_found("Agent not found");
   return *found;
 }
 
 std::optional<GoalId> default_goal(store::Reader& reader, CompanyId company, const std::optional<ProjectId>& project) {
-  if (project) return reader.value<GoalId>("select goal_id from projects where id = :1 and company_id = :2", *project, company);
+  if (project)
+    return reader.value<GoalId>("select goal_id from projects where id = :1 and company_id = :2", *project, company);
   return default_company_goal(reader, company);
 }
 
@@ -99,21 +106,25 @@ Result<> require_own_references(store::Reader& reader, CompanyId company, const 
 }
 
 bool run_is_over(store::Reader& reader, RunId run) {
-  return !reader.exists("select 1 from heartbeat_runs where id = :1 and status in ('queued', 'running', 'scheduled_retry')", run);
+  return !reader.exists(
+      "select 1 from heartbeat_runs where id = :1 and status in ('queued', 'running', 'scheduled_retry')", run);
 }
 
 void note_run_activity(store::Transaction& tx, const CompanyScope& scope) {
   const auto& run = scope.actor().run_id;
   if (!run) return;
-  if (!tx.exists("select 1 from heartbeat_runs where id = :1 and company_id = :2 and status = 'running' and error_code = 'process_detached'",
+  if (!tx.exists("select 1 from heartbeat_runs where id = :1 and company_id = :2 and status = 'running' and error_code "
+                 "= 'process_detached'",
                  *run, scope.company_id()))
     return;
-  tx.execute("update heartbeat_runs set error = null, error_code = null, updated_at = :2 where id = :1", *run, tx.now());
+  tx.execute("update heartbeat_runs set error = null, error_code = null, updated_at = :2 where id = :1", *run,
+             tx.now());
 }
 
 bool isolated_workspaces_enabled(store::Reader& reader) {
   static const auto sql = [](const store::Dialect& dialect) {
-    return "select 1 from instance_settings where singleton_key = 'default' and " + dialect.json_bool("experimental", "enableIsolatedWorkspaces");
+    return "select 1 from instance_settings where singleton_key = 'default' and " +
+           dialect.json_bool("experimental", "enableIsolatedWorkspaces");
   };
   return reader.exists(sql(reader.dialect()));
 }

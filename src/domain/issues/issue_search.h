@@ -35,7 +35,8 @@ class IssueSearch {
   }
   void require(const std::string& condition) { where_ += " and " + condition; }
   // The condition gets the id's placeholder.
-  void require_id(const std::optional<std::string>& text, const std::function<std::string(const std::string&)>& condition);
+  void require_id(const std::optional<std::string>& text,
+                  const std::function<std::string(const std::string&)>& condition);
   void add_people(const IssueFilter& filter);
   void add_words(const IssueFilter& filter);
   std::string my_last_touch(const std::string& user) const;

@@ -9,7 +9,9 @@
 /// Small words about issues that many rules use.
 namespace paperclip::domain {
 
-constexpr bool is_terminal(IssueStatus status) { return status == IssueStatus::done || status == IssueStatus::cancelled; }
+constexpr bool is_terminal(IssueStatus status) {
+  return status == IssueStatus::done || status == IssueStatus::cancelled;
+}
 
 /// The deepest chain of requests that is told apart (spec/issues.md 1.1).
 constexpr int max_request_depth = 1024;

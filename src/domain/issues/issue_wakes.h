@@ -17,9 +17,11 @@ class PendingWakes {
   explicit PendingWakes(Author by) : by_(std::move(by)) {}
 
   /// A later wakeup of the same agent for the same issue takes the place of the earlier one.
-  void add(AgentId agent, IssueId issue, std::string_view source, std::string_view reason, json::object payload, json::object context);
+  void add(AgentId agent, IssueId issue, std::string_view source, std::string_view reason, json::object payload,
+           json::object context);
   /// The same, but an earlier one stays.
-  void add_if_none(AgentId agent, IssueId issue, std::string_view source, std::string_view reason, json::object payload, json::object context);
+  void add_if_none(AgentId agent, IssueId issue, std::string_view source, std::string_view reason, json::object payload,
+                   json::object context);
   void raise(store::Transaction& tx);
 
  private:
@@ -28,7 +30,8 @@ class PendingWakes {
     IssueId issue;
     WakeRequest request;
   };
-  WakeRequest request(std::string_view source, std::string_view reason, json::object payload, json::object context) const;
+  WakeRequest request(std::string_view source, std::string_view reason, json::object payload,
+                      json::object context) const;
   Wake* find(AgentId agent, IssueId issue);
 
   Author by_;
@@ -36,7 +39,8 @@ class PendingWakes {
 };
 
 /// A new issue's agent is woken, unless the issue lies in the backlog. `source` is where it came from: `issue.create`.
-void wake_new_assignee(store::Transaction& tx, const Issue& issue, const Author& by, std::string_view mutation, std::string_view source);
+void wake_new_assignee(store::Transaction& tx, const Issue& issue, const Author& by, std::string_view mutation,
+                       std::string_view source);
 
 /// After `issue` became done: the agents of issues that waited for it and have no other open blocker.
 void add_unblocked_wakes(store::Reader& reader, const Issue& issue, PendingWakes& wakes);
@@ -44,6 +48,7 @@ void add_unblocked_wakes(store::Reader& reader, const Issue& issue, PendingWakes
 void add_children_done_wake(store::Reader& reader, const Issue& issue, PendingWakes& wakes);
 
 /// The agents of the company whom a text mentions, but not its author.
-std::vector<AgentId> mentioned_agents(store::Reader& reader, CompanyId company, std::string_view text, const Author& author);
+std::vector<AgentId> mentioned_agents(store::Reader& reader, CompanyId company, std::string_view text,
+                                      const Author& author);
 
 }  // namespace paperclip::domain

@@ -20,11 +20,13 @@ struct EnvironmentRow {
 };
 BOOST_DESCRIBE_STRUCT(EnvironmentRow, (), (driver, status, config))
 
-Result<> check_owner(const std::optional<WorkspaceOwner>& owner, const char* what, CompanyId company, const std::optional<ProjectId>& project) {
+Result<> check_owner(const std::optional<WorkspaceOwner>& owner, const char* what, CompanyId company,
+                     const std::optional<ProjectId>& project) {
   const std::string name = what;
   if (!owner) return not_found(name + " workspace not found");
   if (owner->company_id != company) return unprocessable(name + " workspace must belong to same company");
-  if (project && owner->project_id != *project) return unprocessable(name + " workspace must belong to the selected project");
+  if (project && owner->project_id != *project)
+    return unprocessable(name + " workspace must belong to the selected project");
   return {};
 }
 
@@ -59,12 +61,16 @@ std::optional<RawJson> settings_of_policy(const json::object& policy) {
 
 }  // namespace
 
-Result<> check_project_workspace(store::Reader& reader, CompanyId company, ProjectWorkspaceId workspace, const std::optional<ProjectId>& project) {
-  return check_owner(reader.one<WorkspaceOwner>("select {} from project_workspaces where id = :1", workspace), "Project", company, project);
+Result<> check_project_workspace(store::Reader& reader, CompanyId company, ProjectWorkspaceId workspace,
+                                 const std::optional<ProjectId>& project) {
+  return check_owner(reader.one<WorkspaceOwner>("select {} from project_workspaces where id = :1", workspace),
+                     "Project", company, project);
 }
 
-Result<> check_execution_workspace(store::Reader& reader, CompanyId company, ExecutionWorkspaceId workspace, const std::optional<ProjectId>& project) {
-  return check_owner(reader.one<WorkspaceOwner>("select {} from execution_workspaces where id = :1", workspace), "Execution", company, project);
+Result<> check_execution_workspace(store::Reader& reader, CompanyId company, ExecutionWorkspaceId workspace,
+                                   const std::optional<ProjectId>& project) {
+  return check_owner(reader.one<WorkspaceOwner>("select {} from execution_workspaces where id = :1", workspace),
+                     "Execution", company, project);
 }
 
 Result<> check_workspaces(store::Reader& reader, const IssueEdit& edit) {
@@ -81,8 +87,9 @@ void sync_workspace_config(store::Transaction& tx, const IssueEdit& edit) {
   if (!edit.touches("execution_workspace_settings") || !next.execution_workspace_id ||
       next.execution_workspace_preference != ExecutionWorkspacePreference::reuse_existing)
     return;
-  auto metadata = object_of(tx.value<RawJson>("select metadata from execution_workspaces where id = :1 and company_id = :2{for update}",
-                                              *next.execution_workspace_id, next.company_id));
+  auto metadata = object_of(
+      tx.value<RawJson>("select metadata from execution_workspaces where id = :1 and company_id = :2 {for update}",
+                        *next.execution_workspace_id, next.company_id));
   const json::object settings = object_of(next.execution_workspace_settings);
   const auto* strategy = settings.if_contains("workspaceStrategy");
   const auto from = [](const json::value* object, const char* key) {
@@ -90,42 +97,53 @@ void sync_workspace_config(store::Transaction& tx, const IssueEdit& edit) {
     return found != nullptr ? *found : json::value(nullptr);
   };
   const json::value whole(settings);
-  json::object config = metadata.contains("config") && metadata["config"].is_object() ? metadata["config"].get_object() : json::object();
+  json::object config =
+      metadata.contains("config") && metadata["config"].is_object() ? metadata["config"].get_object() : json::object();
   config["environmentId"] = from(&whole, "environmentId");
   config["provisionCommand"] = from(strategy, "provisionCommand");
   config["teardownCommand"] = from(strategy, "teardownCommand");
   config["workspaceRuntime"] = from(&whole, "workspaceRuntime");
   metadata["config"] = std::move(config);
-  tx.execute("update execution_workspaces set metadata = :2, updated_at = :3 where id = :1", *next.execution_workspace_id,
-             RawJson(json::value(std::move(metadata))), tx.now());
+  tx.execute("update execution_workspaces set metadata = :2, updated_at = :3 where id = :1",
+             *next.execution_workspace_id, RawJson(json::value(std::move(metadata))), tx.now());
 }
 
-Result<> settle_workspaces(store::Reader& reader, Issue& issue, const std::optional<Issue>& source, bool explicit_execution) {
+Result<> settle_workspaces(store::Reader& reader, Issue& issue, const std::optional<Issue>& source,
+                           bool explicit_execution) {
   const CompanyId company = issue.company_id;
   if (!issue.project_workspace_id && source) issue.project_workspace_id = source->project_workspace_id;
   const bool may_isolate = source && source->execution_workspace_id;
   json::object policy;
   if (issue.project_id)
-    policy = object_of(reader.value<RawJson>("select execution_workspace_policy from projects where id = :1 and company_id = :2", *issue.project_id, company));
+    policy = object_of(
+        reader.value<RawJson>("select execution_workspace_policy from projects where id = :1 and company_id = :2",
+                              *issue.project_id, company));
   if (!issue.project_workspace_id && issue.project_id) {
-    if (const auto named = string_at(json::value(policy), "defaultProjectWorkspaceId")) issue.project_workspace_id = ProjectWorkspaceId::parse(*named);
+    if (const auto named = string_at(json::value(policy), "defaultProjectWorkspaceId"))
+      issue.project_workspace_id = ProjectWorkspaceId::parse(*named);
     if (!issue.project_workspace_id)
       issue.project_workspace_id = reader.value<ProjectWorkspaceId>(
-          "select id from project_workspaces where project_id = :1 and company_id = :2 order by is_primary desc, created_at, id limit 1", *issue.project_id, company);
+          "select id from project_workspaces where project_id = :1 and company_id = :2 order by is_primary desc, "
+          "created_at, id limit 1",
+          *issue.project_id, company);
   }
-  const bool settles_execution = !explicit_execution && (may_isolate || !policy.empty()) && isolated_workspaces_enabled(reader);
+  const bool settles_execution =
+      !explicit_execution && (may_isolate || !policy.empty()) && isolated_workspaces_enabled(reader);
   if (settles_execution && may_isolate) {
     issue.execution_workspace_id = source->execution_workspace_id;
     issue.execution_workspace_preference = ExecutionWorkspacePreference::reuse_existing;
-    const auto mode = reader.value<ExecutionWorkspaceMode>("select mode from execution_workspaces where id = :1", *source->execution_workspace_id);
+    const auto mode = reader.value<ExecutionWorkspaceMode>("select mode from execution_workspaces where id = :1",
+                                                           *source->execution_workspace_id);
     json::object settings = object_of(source->execution_workspace_settings);
     settings["mode"] = mode ? issue_mode_of(*mode) : std::string_view("agent_default");
     issue.execution_workspace_settings = RawJson(json::value(std::move(settings)));
   } else if (settles_execution) {
     issue.execution_workspace_settings = settings_of_policy(policy);
   }
-  if (issue.project_workspace_id) TRY(check_project_workspace(reader, company, *issue.project_workspace_id, issue.project_id));
-  if (issue.execution_workspace_id) TRY(check_execution_workspace(reader, company, *issue.execution_workspace_id, issue.project_id));
+  if (issue.project_workspace_id)
+    TRY(check_project_workspace(reader, company, *issue.project_workspace_id, issue.project_id));
+  if (issue.execution_workspace_id)
+    TRY(check_execution_workspace(reader, company, *issue.execution_workspace_id, issue.project_id));
   return {};
 }
 
@@ -133,14 +151,19 @@ Result<> check_environment_selection(store::Reader& reader, CompanyId company, c
   const auto named = string_at(json::value(object_of(settings)), "environmentId");
   if (!named) return {};
   const auto id = EnvironmentId::parse(*named);
-  const auto row = id ? reader.one<EnvironmentRow>("select {} from environments where id = :1 and company_id = :2", *id, company) : std::nullopt;
+  const auto row =
+      id ? reader.one<EnvironmentRow>("select {} from environments where id = :1 and company_id = :2", *id, company)
+         : std::nullopt;
   if (!row) return unprocessable("Environment not found.");
   if (row->status == "archived") return unprocessable("Environment is archived.");
   if (row->driver != "local" && row->driver != "ssh" && row->driver != "sandbox")
-    return unprocessable("Environment driver \"" + row->driver + "\" is not allowed here. Allowed drivers: local, ssh, sandbox");
+    return unprocessable("Environment driver \"" + row->driver +
+                         "\" is not allowed here. Allowed drivers: local, ssh, sandbox");
   // A sandbox without a provider is the built-in fake one, which runs nothing.
   if (row->driver == "sandbox" && text_at(row->config.parse(), "provider").value_or("fake") == "fake")
-    return unprocessable("Environment sandbox provider \"fake\" is not allowed here. The built-in fake provider is probe-only and cannot execute runs.");
+    return unprocessable(
+        "Environment sandbox provider \"fake\" is not allowed here. The built-in fake provider is probe-only and "
+        "cannot execute runs.");
   return {};
 }
 

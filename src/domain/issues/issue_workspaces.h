@@ -7,8 +7,10 @@
 namespace paperclip::domain {
 
 /// 404 and 422 for workspaces that are unknown, of another company, or of another project.
-Result<> check_project_workspace(store::Reader& reader, CompanyId company, ProjectWorkspaceId workspace, const std::optional<ProjectId>& project);
-Result<> check_execution_workspace(store::Reader& reader, CompanyId company, ExecutionWorkspaceId workspace, const std::optional<ProjectId>& project);
+Result<> check_project_workspace(store::Reader& reader, CompanyId company, ProjectWorkspaceId workspace,
+                                 const std::optional<ProjectId>& project);
+Result<> check_execution_workspace(store::Reader& reader, CompanyId company, ExecutionWorkspaceId workspace,
+                                   const std::optional<ProjectId>& project);
 
 /// The same for the workspaces an edit sets.
 Result<> check_workspaces(store::Reader& reader, const IssueEdit& edit);
@@ -17,7 +19,8 @@ void sync_workspace_config(store::Transaction& tx, const IssueEdit& edit);
 
 /// Fills the workspaces of a new issue: from `source` (the parent, or whom it inherits from), else from its project.
 /// `explicit_execution` says that the creator named an execution workspace, a preference or settings himself.
-Result<> settle_workspaces(store::Reader& reader, Issue& issue, const std::optional<Issue>& source, bool explicit_execution);
+Result<> settle_workspaces(store::Reader& reader, Issue& issue, const std::optional<Issue>& source,
+                           bool explicit_execution);
 
 /// 422 unless the environment exists in the company, is active and its driver runs agents.
 Result<> check_environment_selection(store::Reader& reader, CompanyId company, const std::optional<RawJson>& settings);

@@ -44,8 +44,10 @@ json::object conflict_details(store::Reader& reader, const Issue& issue) {
 // A live lock that outlived its run is taken off (spec/issues.md 6.3).
 void clear_execution_run_if_over(store::Transaction& tx, Issue& issue) {
   if (!issue.execution_run_id || !run_is_over(tx, *issue.execution_run_id)) return;
-  tx.execute("update issues set execution_run_id = null, execution_agent_name_key = null, execution_locked_at = null "
-             "where id = :1 and execution_run_id = :2", issue.id, *issue.execution_run_id);
+  tx.execute(
+      "update issues set execution_run_id = null, execution_agent_name_key = null, execution_locked_at = null "
+      "where id = :1 and execution_run_id = :2",
+      issue.id, *issue.execution_run_id);
   issue.execution_run_id.reset();
   issue.execution_agent_name_key.reset();
   issue.execution_locked_at.reset();
@@ -53,8 +55,10 @@ void clear_execution_run_if_over(store::Transaction& tx, Issue& issue) {
 
 // The run takes the place of whoever held the issue.
 void adopt(store::Transaction& tx, Issue& issue, RunId run) {
-  tx.execute("update issues set checkout_run_id = :2, execution_run_id = :2, execution_locked_at = :3, updated_at = :3, "
-             "lock_fence = lock_fence + 1 where id = :1", issue.id, run, tx.now());
+  tx.execute(
+      "update issues set checkout_run_id = :2, execution_run_id = :2, execution_locked_at = :3, updated_at = :3, "
+      "lock_fence = lock_fence + 1 where id = :1",
+      issue.id, run, tx.now());
   issue.checkout_run_id = issue.execution_run_id = run;
   issue.execution_locked_at = issue.updated_at = tx.now();
 }
@@ -90,7 +94,9 @@ Result<> assert_checkout_owner(store::Transaction& tx, const CompanyScope& scope
     case Hold::adopted_stale:
       log_activity(tx, scope.company_id(), scope.author(),
                    {"issue.checkout_lock_adopted", "issue", issue.id.str(),
-                    json::value{{"previousCheckoutRunId", previous->view()}, {"checkoutRunId", run.view()}, {"reason", "stale_checkout_run"}}});
+                    json::value{{"previousCheckoutRunId", previous->view()},
+                                {"checkoutRunId", run.view()},
+                                {"reason", "stale_checkout_run"}}});
       return {};
     case Hold::refused: break;
   }
@@ -104,7 +110,8 @@ Result<> require_unpaused_project(store::Reader& reader, const Issue& issue) {
   if (!issue.project_id) return {};
   const auto pause = reader.one<ProjectPause>("select {} from projects where id = :1", *issue.project_id);
   if (!pause || !pause->paused_at) return {};
-  return conflict(pause->pause_reason == "budget" ? "Project is paused because its budget hard-stop was reached" : "Project is paused");
+  return conflict(pause->pause_reason == "budget" ? "Project is paused because its budget hard-stop was reached"
+                                                  : "Project is paused");
 }
 
 // A run that answers a comment may work under a pause (spec/work-domain.md 10.6).
@@ -125,20 +132,26 @@ Result<Issue> claim_locked(store::Transaction& tx, CompanyId company, Issue issu
   if (const auto hold = active_pause_hold(tx, company, issue.id)) {
     if (!run || !answers_comment(tx, company, issue.id, request.agent_id, *run))
       return conflict("Issue checkout blocked by active subtree pause hold",
-                      json::value{{"issueId", issue.id.view()}, {"holdId", hold->id.view()}, {"rootIssueId", hold->root_issue_id.view()},
+                      json::value{{"issueId", issue.id.view()},
+                                  {"holdId", hold->id.view()},
+                                  {"rootIssueId", hold->root_issue_id.view()},
                                   {"mode", hold->mode},
                                   {"securityPrinciples", {"Complete Mediation", "Fail Securely", "Secure Defaults"}}});
   }
   clear_execution_run_if_over(tx, issue);
   TRY(require_ready(tx, company, issue.id));
   const auto free_for = [&](const std::optional<RunId>& holder) { return !holder || (run && *holder == *run); };
-  const bool expected = std::find(request.expected_statuses.begin(), request.expected_statuses.end(), issue.status) != request.expected_statuses.end();
-  const bool assignee_fits = !issue.assignee_agent_id || (*issue.assignee_agent_id == request.agent_id && free_for(issue.checkout_run_id));
+  const bool expected = std::find(request.expected_statuses.begin(), request.expected_statuses.end(), issue.status) !=
+                        request.expected_statuses.end();
+  const bool assignee_fits =
+      !issue.assignee_agent_id || (*issue.assignee_agent_id == request.agent_id && free_for(issue.checkout_run_id));
   if (expected && assignee_fits && free_for(issue.execution_run_id)) {
     const bool new_holder = issue.checkout_run_id != run || issue.execution_run_id != run;
-    tx.execute("update issues set assignee_agent_id = :2, assignee_user_id = null, checkout_run_id = :3, execution_run_id = :3, "
-               "status = 'in_progress', started_at = :4, updated_at = :4, lock_fence = lock_fence + :5 where id = :1",
-               issue.id, request.agent_id, run, tx.now(), new_holder ? 1 : 0);
+    tx.execute(
+        "update issues set assignee_agent_id = :2, assignee_user_id = null, checkout_run_id = :3, execution_run_id = "
+        ":3, "
+        "status = 'in_progress', started_at = :4, updated_at = :4, lock_fence = lock_fence + :5 where id = :1",
+        issue.id, request.agent_id, run, tx.now(), new_holder ? 1 : 0);
     issue.assignee_agent_id = request.agent_id;
     issue.assignee_user_id.reset();
     issue.checkout_run_id = issue.execution_run_id = run;
@@ -159,8 +172,10 @@ std::optional<LockHolder> lock_holder(store::Reader& reader, const Issue& issue)
   const auto run = issue.execution_run_id ? issue.execution_run_id : issue.checkout_run_id;
   if (!run) return std::nullopt;
   return reader.one<LockHolder>(
-      "select r.id, r.agent_id, a.name, r.status, r.status in ('queued', 'running', 'scheduled_retry') from heartbeat_runs r "
-      "join agents a on a.id = r.agent_id where r.id = :1 and r.company_id = :2", *run, issue.company_id);
+      "select r.id, r.agent_id, a.name, r.status, r.status in ('queued', 'running', 'scheduled_retry') from "
+      "heartbeat_runs r "
+      "join agents a on a.id = r.agent_id where r.id = :1 and r.company_id = :2",
+      *run, issue.company_id);
 }
 
 void clear_lock(Issue& issue) {
@@ -175,14 +190,16 @@ Result<Issue> claim_issue(store::Transaction& tx, CompanyId company, IssueId id,
   return claim_locked(tx, company, TRY(lock_issue(tx, company, id)), request, run);
 }
 
-Result<Issue> check_out_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id, const CheckoutBody& request) {
+Result<Issue> check_out_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id,
+                              const CheckoutBody& request) {
   const Actor& actor = scope.actor();
   Issue issue = TRY(lock_issue(tx, scope.company_id(), id));
   TRY(require_unpaused_project(tx, issue));
   if (actor.is_agent() && *actor.agent_id != request.agent_id) return forbidden("Agent can only checkout as itself");
   TRY(require_open_workspace(tx, issue));
   if (actor.is_agent() && !actor.run_id) return unauthorized("Agent run id required");
-  issue = TRY(claim_locked(tx, scope.company_id(), std::move(issue), request, actor.is_agent() ? actor.run_id : std::nullopt));
+  issue = TRY(
+      claim_locked(tx, scope.company_id(), std::move(issue), request, actor.is_agent() ? actor.run_id : std::nullopt));
   log_activity(tx, scope.company_id(), scope.author(),
                {"issue.checked_out", "issue", issue.id.str(), json::value{{"agentId", request.agent_id.view()}}});
   if (!actor.is_agent()) {
@@ -204,18 +221,23 @@ Result<Issue> release_issue(store::Transaction& tx, const CompanyScope& scope, I
   TRY(require_mutation(tx, scope, issue));
   if (actor.is_agent()) {
     if (!actor.run_id) return unauthorized("Agent run id required");
-    if (issue.assignee_agent_id && *issue.assignee_agent_id != *actor.agent_id) return conflict("Only assignee can release issue");
+    if (issue.assignee_agent_id && *issue.assignee_agent_id != *actor.agent_id)
+      return conflict("Only assignee can release issue");
     if (issue.status == IssueStatus::in_progress && issue.checkout_run_id && *issue.checkout_run_id != *actor.run_id &&
         !run_is_over(tx, *issue.checkout_run_id)) {
-      json::object details{{"issueId", issue.id.view()}, {"assigneeAgentId", id_or_null(issue.assignee_agent_id)},
-                           {"checkoutRunId", issue.checkout_run_id->view()}, {"actorRunId", actor.run_id->view()}};
+      json::object details{{"issueId", issue.id.view()},
+                           {"assigneeAgentId", id_or_null(issue.assignee_agent_id)},
+                           {"checkoutRunId", issue.checkout_run_id->view()},
+                           {"actorRunId", actor.run_id->view()}};
       if (const auto holder = lock_holder(tx, issue)) details["holder"] = to_json(*holder);
       return conflict("Only checkout run can release issue", std::move(details));
     }
   }
-  tx.execute("update issues set status = 'todo', assignee_agent_id = null, checkout_run_id = null, execution_run_id = null, "
-             "execution_agent_name_key = null, execution_locked_at = null, updated_at = :2, lock_fence = lock_fence + 1 where id = :1",
-             issue.id, tx.now());
+  tx.execute(
+      "update issues set status = 'todo', assignee_agent_id = null, checkout_run_id = null, execution_run_id = null, "
+      "execution_agent_name_key = null, execution_locked_at = null, updated_at = :2, lock_fence = lock_fence + 1 where "
+      "id = :1",
+      issue.id, tx.now());
   issue.status = IssueStatus::todo;
   issue.assignee_agent_id.reset();
   clear_lock(issue);
@@ -224,7 +246,8 @@ Result<Issue> release_issue(store::Transaction& tx, const CompanyScope& scope, I
   return issue;
 }
 
-Result<ForcedRelease> force_release_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id, bool clear_assignee) {
+Result<ForcedRelease> force_release_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id,
+                                          bool clear_assignee) {
   Issue issue = TRY(lock_issue(tx, scope.company_id(), id));
   ForcedRelease out;
   out.checkout_run_id = issue.checkout_run_id;
@@ -232,14 +255,18 @@ Result<ForcedRelease> force_release_issue(store::Transaction& tx, const CompanyS
   clear_lock(issue);
   if (clear_assignee) issue.assignee_agent_id.reset();
   issue.updated_at = tx.now();
-  tx.execute("update issues set assignee_agent_id = :2, checkout_run_id = null, execution_run_id = null, execution_agent_name_key = null, "
-             "execution_locked_at = null, updated_at = :3, lock_fence = lock_fence + 1 where id = :1",
-             issue.id, issue.assignee_agent_id, issue.updated_at);
+  tx.execute(
+      "update issues set assignee_agent_id = :2, checkout_run_id = null, execution_run_id = null, "
+      "execution_agent_name_key = null, "
+      "execution_locked_at = null, updated_at = :3, lock_fence = lock_fence + 1 where id = :1",
+      issue.id, issue.assignee_agent_id, issue.updated_at);
   log_activity(tx, scope.company_id(), scope.author(),
                {"issue.admin_force_release", "issue", issue.id.str(),
-                json::value{{"issueId", issue.id.view()}, {"actorUserId", scope.actor().user_id},
+                json::value{{"issueId", issue.id.view()},
+                            {"actorUserId", scope.actor().user_id},
                             {"prevCheckoutRunId", id_or_null(out.checkout_run_id)},
-                            {"prevExecutionRunId", id_or_null(out.execution_run_id)}, {"clearAssignee", clear_assignee}}});
+                            {"prevExecutionRunId", id_or_null(out.execution_run_id)},
+                            {"clearAssignee", clear_assignee}}});
   out.issue = std::move(issue);
   return out;
 }
@@ -247,10 +274,12 @@ Result<ForcedRelease> force_release_issue(store::Transaction& tx, const CompanyS
 bool may_override(store::Reader& reader, CompanyId company, AgentId agent, AgentId assignee) {
   const auto standing = agent_standing(reader, agent);
   if (standing.is_ceo || standing.can_create_agents) return true;
-  if (reader.exists("with recursive managers(id, depth) as ("
-                    "select reports_to, 1 from agents where id = :1 and company_id = :2 "
-                    "union all select a.reports_to, m.depth + 1 from agents a join managers m on a.id = m.id where m.depth < 50) "
-                    "select 1 from managers where id = :3", assignee, company, agent))
+  if (reader.exists(
+          "with recursive managers(id, depth) as ("
+          "select reports_to, 1 from agents where id = :1 and company_id = :2 "
+          "union all select a.reports_to, m.depth + 1 from agents a join managers m on a.id = m.id where m.depth < 50) "
+          "select 1 from managers where id = :3",
+          assignee, company, agent))
     return true;
   return has_grant(reader, company, "agent", agent.view(), "tasks:manage_active_checkouts");
 }
@@ -262,7 +291,8 @@ Result<> require_mutation(store::Transaction& tx, const CompanyScope& scope, Iss
   const AgentId assignee = *issue.assignee_agent_id;
   if (assignee != agent) {
     if (may_override(tx, scope.company_id(), agent, assignee)) return {};
-    json::object details{{"issueId", issue.id.view()}, {"assigneeAgentId", assignee.view()}, {"actorAgentId", agent.view()}};
+    json::object details{
+        {"issueId", issue.id.view()}, {"assigneeAgentId", assignee.view()}, {"actorAgentId", agent.view()}};
     if (issue.status == IssueStatus::in_progress) {
       if (const auto holder = lock_holder(tx, issue)) details["holder"] = to_json(*holder);
       return conflict("Issue is checked out by another agent", std::move(details));

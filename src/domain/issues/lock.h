@@ -40,7 +40,8 @@ Result<Issue> claim_issue(store::Transaction& tx, CompanyId company, IssueId id,
                           const std::optional<RunId>& run);
 
 /// A caller's checkout: who may, the claim, its activity and its wakeup (spec/issues.md 6.1).
-Result<Issue> check_out_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id, const CheckoutBody& request);
+Result<Issue> check_out_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id,
+                              const CheckoutBody& request);
 
 /// Back to the pool: todo, without agent and lock (spec/issues.md 6.4).
 Result<Issue> release_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id);
@@ -50,7 +51,8 @@ struct ForcedRelease {
   std::optional<RunId> checkout_run_id, execution_run_id;  // before
 };
 /// Breaks the lock; for boards (spec/issues.md 6.5).
-Result<ForcedRelease> force_release_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id, bool clear_assignee);
+Result<ForcedRelease> force_release_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id,
+                                          bool clear_assignee);
 
 /// The gate before an agent changes an issue (spec/issues.md 4). May adopt the lock of a run that is over, which it
 /// puts into `issue` and on record. Everybody but agents passes.

@@ -24,13 +24,13 @@ namespace paperclip::domain {
 namespace {
 
 template <class Member, class Value>
-void set(IssueEdit& edit, std::string_view name, Member Issue::*member, Value&& value) {
+void set(IssueEdit& edit, std::string_view name, Member Issue::* member, Value&& value) {
   edit.next.*member = std::forward<Value>(value);
   edit.touch(name);
 }
 
 template <class Member, class T>
-void set_if_sent(IssueEdit& edit, std::string_view name, std::optional<Member> Issue::*member, const Patch<T>& sent) {
+void set_if_sent(IssueEdit& edit, std::string_view name, std::optional<Member> Issue::* member, const Patch<T>& sent) {
   if (!sent) return;
   sent.apply(edit.next.*member);
   edit.touch(name);
@@ -52,15 +52,20 @@ void take_fields(store::Reader& reader, IssueEdit& edit, const IssuePatchBody& b
   set_if_sent(edit, "billing_code", &Issue::billing_code, body.billing_code);
   set_if_sent(edit, "hidden_at", &Issue::hidden_at, body.hidden_at);
   if (body.request_depth)
-    set(edit, "request_depth", &Issue::request_depth, static_cast<int>(std::min<std::int64_t>(body.request_depth->value, max_request_depth)));
+    set(edit, "request_depth", &Issue::request_depth,
+        static_cast<int>(std::min<std::int64_t>(body.request_depth->value, max_request_depth)));
   if (body.assignee_adapter_overrides)
-    set(edit, "assignee_adapter_overrides", &Issue::assignee_adapter_overrides, raw_of(body.assignee_adapter_overrides));
-  const bool names_workspace = body.execution_workspace_id || body.execution_workspace_preference || body.execution_workspace_settings;
+    set(edit, "assignee_adapter_overrides", &Issue::assignee_adapter_overrides,
+        raw_of(body.assignee_adapter_overrides));
+  const bool names_workspace =
+      body.execution_workspace_id || body.execution_workspace_preference || body.execution_workspace_settings;
   if (names_workspace && isolated_workspaces_enabled(reader)) {
     set_if_sent(edit, "execution_workspace_id", &Issue::execution_workspace_id, body.execution_workspace_id);
-    set_if_sent(edit, "execution_workspace_preference", &Issue::execution_workspace_preference, body.execution_workspace_preference);
+    set_if_sent(edit, "execution_workspace_preference", &Issue::execution_workspace_preference,
+                body.execution_workspace_preference);
     if (body.execution_workspace_settings)
-      set(edit, "execution_workspace_settings", &Issue::execution_workspace_settings, raw_of(body.execution_workspace_settings));
+      set(edit, "execution_workspace_settings", &Issue::execution_workspace_settings,
+          raw_of(body.execution_workspace_settings));
   }
   if (body.blocked_by_issue_ids) edit.blockers = *body.blocked_by_issue_ids;
   if (body.label_ids) edit.labels = *body.label_ids;
@@ -86,8 +91,8 @@ std::optional<Principal> actor_principal(const CompanyScope& scope) {
 }
 
 // Steps 8 and 9: what the stages make of the request.
-Result<StageTransition> apply_stages(store::Transaction& tx, const CompanyScope& scope, IssueEdit& edit, const IssuePatchBody& body,
-                                     const std::optional<ExecutionPolicy>& policy) {
+Result<StageTransition> apply_stages(store::Transaction& tx, const CompanyScope& scope, IssueEdit& edit,
+                                     const IssuePatchBody& body, const std::optional<ExecutionPolicy>& policy) {
   StageRequest request;
   request.status = edit.before.status;
   request.assignee = Principal::of(edit.before.assignee_agent_id, edit.before.assignee_user_id);
@@ -95,7 +100,8 @@ Result<StageTransition> apply_stages(store::Transaction& tx, const CompanyScope&
   request.policy = policy;
   if (edit.touches("status")) request.requested_status = edit.next.status;
   request.assignee_requested = edit.touches("assignee_agent_id") || edit.touches("assignee_user_id");
-  if (request.assignee_requested) request.requested_assignee = Principal::of(edit.next.assignee_agent_id, edit.next.assignee_user_id);
+  if (request.assignee_requested)
+    request.requested_assignee = Principal::of(edit.next.assignee_agent_id, edit.next.assignee_user_id);
   request.actor = actor_principal(scope);
   if (body.comment) request.comment = *body.comment;
   if (body.review_request.has_value()) request.review_request = *body.review_request;
@@ -110,7 +116,8 @@ Result<StageTransition> apply_stages(store::Transaction& tx, const CompanyScope&
   } else if (body.review_request) {
     auto state = request.state;
     if (!state || state->status != StageProgress::pending) {
-      if (body.review_request.has_value()) return unprocessable("reviewRequest requires an active review or approval stage");
+      if (body.review_request.has_value())
+        return unprocessable("reviewRequest requires an active review or approval stage");
     } else {
       state->review_request = body.review_request.optional();
       set(edit, "execution_state", &Issue::execution_state, stored_json(state));
@@ -122,20 +129,24 @@ Result<StageTransition> apply_stages(store::Transaction& tx, const CompanyScope&
 }
 
 // Step 10.
-Result<> check_assignment(store::Reader& reader, const CompanyScope& scope, const IssueEdit& edit, const StageTransition& transition) {
+Result<> check_assignment(store::Reader& reader, const CompanyScope& scope, const IssueEdit& edit,
+                          const StageTransition& transition) {
   if (!edit.changes_assignee() || transition.workflow_assignment) return {};
   const auto& agent = scope.actor().agent_id;
-  const bool hands_back = scope.actor().is_agent() && edit.before.assignee_agent_id == agent && !edit.next.assignee_agent_id &&
-                          edit.next.assignee_user_id && edit.next.assignee_user_id == edit.before.created_by_user_id;
+  const bool hands_back = scope.actor().is_agent() && edit.before.assignee_agent_id == agent &&
+                          !edit.next.assignee_agent_id && edit.next.assignee_user_id &&
+                          edit.next.assignee_user_id == edit.before.created_by_user_id;
   if (hands_back) return {};
   return require_assign_tasks(reader, scope);
 }
 
-void store_decision(store::Transaction& tx, const CompanyScope& scope, const Issue& issue, const StageDecision& decision) {
+void store_decision(store::Transaction& tx, const CompanyScope& scope, const Issue& issue,
+                    const StageDecision& decision) {
   const Author author = scope.author();
   tx.insert(table_of<IssueExecutionDecision>,
-            IssueExecutionDecision{decision.id, issue.company_id, issue.id, decision.stage_id, decision.stage_type, author.agent_id,
-                                   author.user_id(), decision.outcome, decision.body, author.run_id, tx.now(), tx.now()});
+            IssueExecutionDecision{decision.id, issue.company_id, issue.id, decision.stage_id, decision.stage_type,
+                                   author.agent_id, author.user_id(), decision.outcome, decision.body, author.run_id,
+                                   tx.now(), tx.now()});
 }
 
 json::array ids_of(const auto& list) {
@@ -145,12 +156,14 @@ json::array ids_of(const auto& list) {
 }
 
 std::vector<IssueName> blocker_names(store::Reader& reader, const Issue& issue) {
-  return reader.all<IssueName>("select b.id, b.identifier, b.title from issue_relations r join issues b on b.id = r.issue_id "
-                               "where r.related_issue_id = :1 and r.company_id = :2 and r.type = 'blocks' order by b.issue_number",
-                               issue.id, issue.company_id);
+  return reader.all<IssueName>(
+      "select b.id, b.identifier, b.title from issue_relations r join issues b on b.id = r.issue_id "
+      "where r.related_issue_id = :1 and r.company_id = :2 and r.type = 'blocks' order by b.issue_number",
+      issue.id, issue.company_id);
 }
 
-json::object blocker_changes(const Issue& issue, const std::vector<IssueName>& before, const std::vector<IssueName>& after) {
+json::object blocker_changes(const Issue& issue, const std::vector<IssueName>& before,
+                             const std::vector<IssueName>& after) {
   json::object details{{"identifier", issue.identifier ? json::value(*issue.identifier) : json::value(nullptr)}};
   const auto add = [&](const std::string& ids, const std::string& issues, const std::vector<IssueName>& list) {
     json::array all;
@@ -161,7 +174,8 @@ json::object blocker_changes(const Issue& issue, const std::vector<IssueName>& b
   const auto without = [](const std::vector<IssueName>& list, const std::vector<IssueName>& other) {
     std::vector<IssueName> rest;
     for (const auto& name : list)
-      if (std::none_of(other.begin(), other.end(), [&](const IssueName& known) { return known.id == name.id; })) rest.push_back(name);
+      if (std::none_of(other.begin(), other.end(), [&](const IssueName& known) { return known.id == name.id; }))
+        rest.push_back(name);
     return rest;
   };
   add("blockedByIssueIds", "blockedByIssues", after);
@@ -173,7 +187,8 @@ json::object blocker_changes(const Issue& issue, const std::vector<IssueName>& b
 // One of the sets, as sent and, if it differs, as it was.
 void add_set(json::object& details, const char* key, json::array sent, json::array before) {
   auto sorted = [](json::array list) {
-    std::sort(list.begin(), list.end(), [](const json::value& a, const json::value& b) { return a.get_string() < b.get_string(); });
+    std::sort(list.begin(), list.end(),
+              [](const json::value& a, const json::value& b) { return a.get_string() < b.get_string(); });
     return list;
   };
   if (sorted(sent) != sorted(before)) {
@@ -185,7 +200,8 @@ void add_set(json::object& details, const char* key, json::array sent, json::arr
 
 }  // namespace
 
-Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id, const IssuePatchBody& body) {
+Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id,
+                                 const IssuePatchBody& body) {
   const CompanyId company = scope.company_id();
   Issue issue = TRY(lock_issue(tx, company, id));
   TRY(check_host_commands(scope, body));
@@ -194,12 +210,15 @@ Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& sco
   take_fields(tx, edit, body);
   if (body.assignee_agent_id)
     set(edit, "assignee_agent_id", &Issue::assignee_agent_id,
-        body.assignee_agent_id.has_value() ? std::optional(TRY(find_agent_reference(tx, company, *body.assignee_agent_id))) : std::nullopt);
+        body.assignee_agent_id.has_value()
+            ? std::optional(TRY(find_agent_reference(tx, company, *body.assignee_agent_id)))
+            : std::nullopt);
 
   const FollowUpIntent intent{body.reopen.value_or(false), body.resume.value_or(false)};
   if (intent.resume && !body.comment) return bad_request("Follow-up intent requires a comment");
   TRY(require_follow_up(tx, scope, issue, intent));
-  if (body.execution_workspace_settings) TRY(check_environment_selection(tx, company, raw_of(body.execution_workspace_settings)));
+  if (body.execution_workspace_settings)
+    TRY(check_environment_selection(tx, company, raw_of(body.execution_workspace_settings)));
   const bool changes_fields = !edit.empty() || body.execution_policy || body.review_request;
   if (body.comment || (scope.actor().is_agent() && changes_fields)) TRY(require_open_workspace(tx, issue));
 
@@ -209,7 +228,8 @@ Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& sco
   if (body.interrupt.value_or(false)) {
     if (!body.comment) return bad_request("Interrupt is only supported when posting a comment");
     if (!scope.actor().is_board()) return forbidden("Only board users can interrupt active runs from issue comments");
-    circumstances.interrupted_run_id = stop_running_run(tx, scope, issue, running_run(tx, issue), "issue_comment_interrupt");
+    circumstances.interrupted_run_id =
+        stop_running_run(tx, scope, issue, running_run(tx, issue), "issue_comment_interrupt");
     issue = TRY(lock_issue(tx, company, id));
   }
   if (body.comment && !edit.touches("status") && moves_to_todo(tx, scope, issue, intent, edit.next.assignee_agent_id)) {
@@ -221,10 +241,13 @@ Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& sco
   auto policy = policy_before;
   if (body.execution_policy) {
     policy = body.execution_policy.has_value()
-                 ? normalise_policy(*body.execution_policy, scope.actor().is_agent() ? MonitorScheduledBy::assignee : MonitorScheduledBy::board, tx.random())
+                 ? normalise_policy(*body.execution_policy,
+                                    scope.actor().is_agent() ? MonitorScheduledBy::assignee : MonitorScheduledBy::board,
+                                    tx.random())
                  : std::nullopt;
     set(edit, "execution_policy", &Issue::execution_policy, stored_json(policy));
-    if (scope.actor().is_agent() && scope.actor().agent_id != issue.assignee_agent_id && monitor_of(policy_before) != monitor_of(policy))
+    if (scope.actor().is_agent() && scope.actor().agent_id != issue.assignee_agent_id &&
+        monitor_of(policy_before) != monitor_of(policy))
       return forbidden("Only the assignee agent or a board user can manage issue monitors");
   }
   const StageTransition transition = TRY(apply_stages(tx, scope, edit, body, policy));
@@ -237,14 +260,18 @@ Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& sco
   const auto labels_before = edit.labels ? labels_of_issue(tx, id) : std::vector<Label>();
   TRY(apply_edit(tx, scope, edit));
   if (transition.decision) store_decision(tx, scope, edit.next, *transition.decision);
-  const auto cancelled_run = cancels ? stop_running_run(tx, scope, issue, run_to_cancel, "issue_status_cancelled") : std::nullopt;
+  const auto cancelled_run =
+      cancels ? stop_running_run(tx, scope, issue, run_to_cancel, "issue_status_cancelled") : std::nullopt;
 
   std::vector<IssueName> named_before;
   const bool text_changed = body.title || body.description;
   if (text_changed) {
     named_before = referenced_issues(tx, company, id);
-    if (body.title) sync_references(tx, company, id, {ReferenceSource::title, std::nullopt, std::nullopt}, edit.next.title);
-    if (body.description) sync_references(tx, company, id, {ReferenceSource::description, std::nullopt, std::nullopt}, edit.next.description.value_or(""));
+    if (body.title)
+      sync_references(tx, company, id, {ReferenceSource::title, std::nullopt, std::nullopt}, edit.next.title);
+    if (body.description)
+      sync_references(tx, company, id, {ReferenceSource::description, std::nullopt, std::nullopt},
+                      edit.next.description.value_or(""));
   }
   if (edit.touches("status")) sync_routine_run(tx, edit.next);
   if (!body.comment) note_run_activity(tx, scope);
@@ -269,7 +296,9 @@ Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& sco
   if (text_changed) add_reference_changes(details, named_before, referenced_issues(tx, company, id));
   log_activity(tx, company, scope.author(), {"issue.updated", "issue", id.str(), std::move(details)});
   if (edit.blockers && blockers_before != blockers_after)
-    log_activity(tx, company, scope.author(), {"issue.blockers_updated", "issue", id.str(), blocker_changes(issue, blockers_before, blockers_after)});
+    log_activity(
+        tx, company, scope.author(),
+        {"issue.blockers_updated", "issue", id.str(), blocker_changes(issue, blockers_before, blockers_after)});
   if (body.execution_policy) log_stage_participants(tx, scope, edit.next, policy_before, policy);
   log_monitor_change(tx, scope, edit.before, edit.next);
 

@@ -16,6 +16,7 @@ struct PatchedIssue {
 
 /// PATCH of an issue, in the order of spec/issues.md 5.6: gates, follow-up, interruption, stages, monitor, the update
 /// itself, activity, comment, wakeups. All of it, or nothing.
-Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id, const IssuePatchBody& body);
+Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& scope, IssueId id,
+                                 const IssuePatchBody& body);
 
 }  // namespace paperclip::domain

@@ -19,7 +19,9 @@ struct ProductivityReviewView {
   std::optional<std::int64_t> no_comment_streak;
   Timestamp created_at, updated_at;
 };
-BOOST_DESCRIBE_STRUCT(ProductivityReviewView, (), (review_issue_id, review_identifier, status, priority, trigger, no_comment_streak, created_at, updated_at))
+BOOST_DESCRIBE_STRUCT(ProductivityReviewView, (),
+                      (review_issue_id, review_identifier, status, priority, trigger, no_comment_streak, created_at,
+                       updated_at))
 
 /// By the issue that is under review.
 std::unordered_map<IssueId, ProductivityReviewView> open_productivity_reviews(store::Reader& reader, CompanyId company);

@@ -43,8 +43,10 @@ std::string without_fenced_code(std::string_view text) {
     text.remove_prefix(end);
     const auto opened = fence_of(line);
     if (fence.empty()) {
-      if (opened.empty()) out += line;
-      else fence = opened;
+      if (opened.empty())
+        out += line;
+      else
+        fence = opened;
     } else if (opened == fence) {
       fence = {};
     }
@@ -95,8 +97,9 @@ std::size_t identifier_length(std::string_view text) {
 std::string_view without_trailing_punctuation(std::string_view token) {
   while (!token.empty()) {
     const char last = token.back();
-    const bool loose = (last == ')' && std::count(token.begin(), token.end(), ')') > std::count(token.begin(), token.end(), '(')) ||
-                       (last == ']' && std::count(token.begin(), token.end(), ']') > std::count(token.begin(), token.end(), '['));
+    const bool loose =
+        (last == ')' && std::count(token.begin(), token.end(), ')') > std::count(token.begin(), token.end(), '(')) ||
+        (last == ']' && std::count(token.begin(), token.end(), ']') > std::count(token.begin(), token.end(), '['));
     if (!loose && std::string_view(".,!?;:").find(last) == std::string_view::npos) break;
     token.remove_suffix(1);
   }
@@ -142,9 +145,16 @@ void append_code_point(std::string& out, unsigned code) {
 
 // Numeric entities and the few named ones; what is unknown stays as it is.
 std::string decode_entities(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, unsigned>, 10> named{
-      {{"amp", '&'}, {"apos", '\''}, {"copy", 0xA9}, {"gt", '>'}, {"lt", '<'}, {"nbsp", 0xA0}, {"quot", '"'},
-       {"ensp", 0x2002}, {"emsp", 0x2003}, {"thinsp", 0x2009}}};
+  static constexpr std::array<std::pair<std::string_view, unsigned>, 10> named{{{"amp", '&'},
+                                                                                {"apos", '\''},
+                                                                                {"copy", 0xA9},
+                                                                                {"gt", '>'},
+                                                                                {"lt", '<'},
+                                                                                {"nbsp", 0xA0},
+                                                                                {"quot", '"'},
+                                                                                {"ensp", 0x2002},
+                                                                                {"emsp", 0x2003},
+                                                                                {"thinsp", 0x2009}}};
   std::string out;
   while (!text.empty()) {
     const auto end = text.front() == '&' ? text.find(';') : std::string_view::npos;
@@ -159,7 +169,9 @@ std::string decode_entities(std::string_view text) {
       const bool hex = name[1] == 'x' || name[1] == 'X';
       for (char c : name.substr(hex ? 2 : 1)) {
         const char low = static_cast<char>(c | 0x20);
-        const unsigned digit = is_digit(c) ? unsigned(c - '0') : hex && low >= 'a' && low <= 'f' ? unsigned(low - 'a' + 10) : 99;
+        const unsigned digit = is_digit(c)                       ? unsigned(c - '0')
+                               : hex && low >= 'a' && low <= 'f' ? unsigned(low - 'a' + 10)
+                                                                 : 99;
         if (digit == 99 || code > 0x10FFFF) {
           code = 0;
           break;
@@ -215,9 +227,12 @@ std::vector<IssueReference> issue_references(std::string_view markdown) {
   while (!rest.empty()) {
     if (rest.front() == '/' || starts_ignoring_case(rest, "http://") || starts_ignoring_case(rest, "https://")) {
       std::size_t end = 0;
-      while (end < rest.size() && !is_space(rest[end]) && std::string_view("<>()").find(rest[end]) == std::string_view::npos) ++end;
+      while (end < rest.size() && !is_space(rest[end]) &&
+             std::string_view("<>()").find(rest[end]) == std::string_view::npos)
+        ++end;
       const auto token = without_trailing_punctuation(rest.substr(0, end));
-      if (const auto identifier = token.empty() ? token : identifier_in_path(token); !identifier.empty()) add(identifier, token);
+      if (const auto identifier = token.empty() ? token : identifier_in_path(token); !identifier.empty())
+        add(identifier, token);
       rest.remove_prefix(std::max<std::size_t>(end, 1));
     } else if (is_letter(rest.front())) {
       if (const auto length = identifier_length(rest); length != 0) {
@@ -241,7 +256,8 @@ AgentMentions agent_mentions(std::string_view markdown) {
   for (auto at = markdown.find('@'); at != std::string_view::npos; at = markdown.find('@', at + 1)) {
     if (at > 0 && is_word(markdown[at - 1])) continue;
     std::size_t end = at + 1;
-    while (end < markdown.size() && !is_space(markdown[end]) && std::string_view("@,!?.").find(markdown[end]) == std::string_view::npos) {
+    while (end < markdown.size() && !is_space(markdown[end]) &&
+           std::string_view("@,!?.").find(markdown[end]) == std::string_view::npos) {
       if (markdown.substr(end, 2) == "\xC2\xA0") break;  // a no-break space is a space
       ++end;
     }

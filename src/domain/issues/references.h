@@ -15,7 +15,7 @@ namespace paperclip::domain {
 /// Where a text stands.
 struct ReferencePlace {
   ReferenceSource kind = ReferenceSource::title;
-  std::optional<AnyId> record_id;           // of a comment or a document
+  std::optional<AnyId> record_id;  // of a comment or a document
   std::optional<std::string> document_key;
 };
 
@@ -25,8 +25,10 @@ void sync_references(store::Transaction& tx, CompanyId company, IssueId issue, c
 
 /// The issues an issue names, most often named first.
 std::vector<IssueName> referenced_issues(store::Reader& reader, CompanyId company, IssueId issue);
-/// Adds `addedReferencedIssues`, `removedReferencedIssues` and `currentReferencedIssues`, each only when there are some.
-void add_reference_changes(json::object& details, const std::vector<IssueName>& before, const std::vector<IssueName>& after);
+/// Adds `addedReferencedIssues`, `removedReferencedIssues` and `currentReferencedIssues`, each only when there are
+/// some.
+void add_reference_changes(json::object& details, const std::vector<IssueName>& before,
+                           const std::vector<IssueName>& after);
 
 /// `relatedWork` and `referencedIssueIdentifiers` of an issue.
 struct RelatedWork {

@@ -12,7 +12,8 @@ namespace {
 std::vector<Principal> participants_of(const std::optional<ExecutionPolicy>& policy, ExecutionStageType type) {
   std::vector<Principal> list;
   if (!policy) return list;
-  const auto stage = std::find_if(policy->stages.begin(), policy->stages.end(), [&](const ExecutionStage& s) { return s.type == type; });
+  const auto stage = std::find_if(policy->stages.begin(), policy->stages.end(),
+                                  [&](const ExecutionStage& s) { return s.type == type; });
   if (stage != policy->stages.end())
     for (const auto& participant : stage->participants) list.push_back(participant.principal());
   return list;
@@ -39,7 +40,9 @@ void log_stage_participants(store::Transaction& tx, const CompanyScope& scope, c
     log_activity(tx, scope.company_id(), scope.author(),
                  {action, "issue", issue.id.str(),
                   json::value{{"identifier", issue.identifier ? json::value(*issue.identifier) : json::value(nullptr)},
-                              {"participants", to_json(new_list)}, {"addedParticipants", to_json(added)}, {"removedParticipants", to_json(removed)}}});
+                              {"participants", to_json(new_list)},
+                              {"addedParticipants", to_json(added)},
+                              {"removedParticipants", to_json(removed)}}});
   }
 }
 

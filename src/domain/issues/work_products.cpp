@@ -13,24 +13,29 @@ namespace {
 // One primary product for each type.
 void clear_other_primaries(store::Transaction& tx, const IssueWorkProduct& product) {
   if (!product.is_primary) return;
-  tx.execute("update issue_work_products set is_primary = false, updated_at = :4 where issue_id = :1 and type = :2 and id <> :3 and is_primary",
-             product.issue_id, product.type, product.id, tx.now());
+  tx.execute(
+      "update issue_work_products set is_primary = false, updated_at = :4 where issue_id = :1 and type = :2 and id <> "
+      ":3 and is_primary",
+      product.issue_id, product.type, product.id, tx.now());
 }
 
 // OURS: what a product names must be the company's.
 Result<> check_names(store::Reader& reader, CompanyId company, const IssueWorkProduct& product) {
   const auto known = [&](const char* sql, const auto& id) { return !id || reader.exists(sql, *id, company); };
-  if (!known("select 1 from projects where id = :1 and company_id = :2", product.project_id)) return unprocessable("Project must belong to same company");
+  if (!known("select 1 from projects where id = :1 and company_id = :2", product.project_id))
+    return unprocessable("Project must belong to same company");
   if (!known("select 1 from execution_workspaces where id = :1 and company_id = :2", product.execution_workspace_id))
     return unprocessable("Execution workspace must belong to same company");
   if (!known("select 1 from workspace_runtime_services where id = :1 and company_id = :2", product.runtime_service_id))
     return unprocessable("Runtime service must belong to same company");
-  if (!known("select 1 from heartbeat_runs where id = :1 and company_id = :2", product.created_by_run_id)) return unprocessable("Run must belong to same company");
+  if (!known("select 1 from heartbeat_runs where id = :1 and company_id = :2", product.created_by_run_id))
+    return unprocessable("Run must belong to same company");
   return {};
 }
 
 Result<IssueWorkProduct> find_product(store::Transaction& tx, CompanyId company, WorkProductId id) {
-  auto product = tx.one<IssueWorkProduct>("select {} from issue_work_products where id = :1 and company_id = :2{for update}", id, company);
+  auto product = tx.one<IssueWorkProduct>(
+      "select {} from issue_work_products where id = :1 and company_id = :2 {for update}", id, company);
   if (!product) return not_found("Work product not found");
   return *std::move(product);
 }
@@ -43,11 +48,14 @@ Result<> gate(store::Transaction& tx, const CompanyScope& scope, IssueId id) {
 }  // namespace
 
 std::vector<IssueWorkProduct> work_products_of(store::Reader& reader, CompanyId company, IssueId issue) {
-  return reader.all<IssueWorkProduct>("select {} from issue_work_products where issue_id = :1 and company_id = :2 "
-                                      "order by is_primary desc, updated_at desc, created_at desc, id", issue, company);
+  return reader.all<IssueWorkProduct>(
+      "select {} from issue_work_products where issue_id = :1 and company_id = :2 "
+      "order by is_primary desc, updated_at desc, created_at desc, id",
+      issue, company);
 }
 
-Result<IssueWorkProduct> create_work_product(store::Transaction& tx, const CompanyScope& scope, IssueId issue_id, const NewWorkProduct& body) {
+Result<IssueWorkProduct> create_work_product(store::Transaction& tx, const CompanyScope& scope, IssueId issue_id,
+                                             const NewWorkProduct& body) {
   Issue issue = TRY(lock_issue(tx, scope.company_id(), issue_id));
   TRY(require_mutation(tx, scope, issue));
   IssueWorkProduct product;
@@ -73,13 +81,16 @@ Result<IssueWorkProduct> create_work_product(store::Transaction& tx, const Compa
   TRY(check_names(tx, scope.company_id(), product));
   clear_other_primaries(tx, product);
   tx.insert(table_of<IssueWorkProduct>, product);
-  log_activity(tx, scope.company_id(), scope.author(),
-               {"issue.work_product_created", "issue", issue_id.str(),
-                json::value{{"workProductId", product.id.view()}, {"type", to_text(product.type)}, {"provider", product.provider}}});
+  log_activity(
+      tx, scope.company_id(), scope.author(),
+      {"issue.work_product_created", "issue", issue_id.str(),
+       json::value{
+           {"workProductId", product.id.view()}, {"type", to_text(product.type)}, {"provider", product.provider}}});
   return product;
 }
 
-Result<IssueWorkProduct> update_work_product(store::Transaction& tx, const CompanyScope& scope, WorkProductId id, const WorkProductPatch& patch) {
+Result<IssueWorkProduct> update_work_product(store::Transaction& tx, const CompanyScope& scope, WorkProductId id,
+                                             const WorkProductPatch& patch) {
   IssueWorkProduct product = TRY(find_product(tx, scope.company_id(), id));
   TRY(gate(tx, scope, product.issue_id));
   std::vector<std::string> keys;

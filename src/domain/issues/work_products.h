@@ -31,8 +31,8 @@ struct NewWorkProduct {
   std::optional<RunId> created_by_run_id;
 };
 BOOST_DESCRIBE_STRUCT(NewWorkProduct, (),
-                      (project_id, execution_workspace_id, runtime_service_id, type, provider, external_id, title, url, status,
-                       review_state, is_primary, health_status, summary, metadata, created_by_run_id))
+                      (project_id, execution_workspace_id, runtime_service_id, type, provider, external_id, title, url,
+                       status, review_state, is_primary, health_status, summary, metadata, created_by_run_id))
 
 struct WorkProductPatch {
   Patch<ProjectId> project_id;
@@ -52,13 +52,15 @@ struct WorkProductPatch {
   Patch<RunId> created_by_run_id;
 };
 BOOST_DESCRIBE_STRUCT(WorkProductPatch, (),
-                      (project_id, execution_workspace_id, runtime_service_id, type, provider, external_id, title, url, status,
-                       review_state, is_primary, health_status, summary, metadata, created_by_run_id))
+                      (project_id, execution_workspace_id, runtime_service_id, type, provider, external_id, title, url,
+                       status, review_state, is_primary, health_status, summary, metadata, created_by_run_id))
 
 /// Primary ones first, then the newest.
 std::vector<IssueWorkProduct> work_products_of(store::Reader& reader, CompanyId company, IssueId issue);
-Result<IssueWorkProduct> create_work_product(store::Transaction& tx, const CompanyScope& scope, IssueId issue, const NewWorkProduct& body);
-Result<IssueWorkProduct> update_work_product(store::Transaction& tx, const CompanyScope& scope, WorkProductId id, const WorkProductPatch& patch);
+Result<IssueWorkProduct> create_work_product(store::Transaction& tx, const CompanyScope& scope, IssueId issue,
+                                             const NewWorkProduct& body);
+Result<IssueWorkProduct> update_work_product(store::Transaction& tx, const CompanyScope& scope, WorkProductId id,
+                                             const WorkProductPatch& patch);
 Result<IssueWorkProduct> delete_work_product(store::Transaction& tx, const CompanyScope& scope, WorkProductId id);
 
 }  // namespace paperclip::domain

@@ -25,14 +25,19 @@ std::vector<Label> labels_of_company(store::Reader& reader, CompanyId company) {
 }
 
 std::vector<Label> labels_of_issue(store::Reader& reader, IssueId issue) {
-  return reader.all<Label>("select {l} from issue_labels il join labels l on l.id = il.label_id where il.issue_id = :1 order by l.name, l.id", issue);
+  return reader.all<Label>(
+      "select {l} from issue_labels il join labels l on l.id = il.label_id where il.issue_id = :1 order by l.name, "
+      "l.id",
+      issue);
 }
 
 Result<Label> create_label(store::Transaction& tx, const CompanyScope& scope, const NewLabel& body) {
   const Label label{tx.new_id<LabelId>(), scope.company_id(), body.name, body.color, tx.now(), tx.now()};
   if (!tx.exists("select 1 from companies where id = :1", scope.company_id())) return not_found("Company not found");
-  if (!tx.try_insert(table_of<Label>, label)) return conflict("A label named '" + label.name + "' already exists in this company");
-  log_activity(tx, scope.company_id(), scope.author(), {"label.created", "label", label.id.str(), name_and_color(label)});
+  if (!tx.try_insert(table_of<Label>, label))
+    return conflict("A label named '" + label.name + "' already exists in this company");
+  log_activity(tx, scope.company_id(), scope.author(),
+               {"label.created", "label", label.id.str(), name_and_color(label)});
   return label;
 }
 
@@ -44,13 +49,16 @@ Result<Label> delete_label(store::Transaction& tx, const CompanyScope& scope, La
   return *label;
 }
 
-Result<> set_issue_labels(store::Transaction& tx, CompanyId company, IssueId issue, const std::vector<LabelId>& labels, bool is_new) {
+Result<> set_issue_labels(store::Transaction& tx, CompanyId company, IssueId issue, const std::vector<LabelId>& labels,
+                          bool is_new) {
   std::vector<LabelId> wanted;
   for (const auto& id : labels)
     if (std::find(wanted.begin(), wanted.end(), id) == wanted.end()) wanted.push_back(id);
   if (!wanted.empty()) {
-    const auto known = tx.value<std::int64_t>("select count(*) from labels where company_id = :1 and id in {list :2}", company, wanted);
-    if (known != static_cast<std::int64_t>(wanted.size())) return unprocessable("One or more labels are invalid for this company");
+    const auto known = tx.value<std::int64_t>("select count(*) from labels where company_id = :1 and id in {list :2}",
+                                              company, wanted);
+    if (known != static_cast<std::int64_t>(wanted.size()))
+      return unprocessable("One or more labels are invalid for this company");
   }
   if (!is_new) tx.execute("delete from issue_labels where issue_id = :1", issue);
   for (const auto& id : wanted) tx.insert(table_of<IssueLabel>, IssueLabel{issue, id, company, tx.now()});

@@ -33,6 +33,7 @@ Result<Label> create_label(store::Transaction& tx, const CompanyScope& scope, co
 /// Takes it off all issues, too. 404 `Label not found`.
 Result<Label> delete_label(store::Transaction& tx, const CompanyScope& scope, LabelId id);
 /// Replaces the issue's labels. 422 unless all are the company's.
-Result<> set_issue_labels(store::Transaction& tx, CompanyId company, IssueId issue, const std::vector<LabelId>& labels, bool is_new);
+Result<> set_issue_labels(store::Transaction& tx, CompanyId company, IssueId issue, const std::vector<LabelId>& labels,
+                          bool is_new);
 
 }  // namespace paperclip::domain

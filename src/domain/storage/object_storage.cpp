@@ -47,7 +47,8 @@ std::string sanitised_segment(std::string_view text) {
   return out == "." ? "file" : out;
 }
 
-std::string object_key(CompanyId company, std::string_view name_space, const std::optional<std::string>& filename, Timestamp time, std::string_view uuid) {
+std::string object_key(CompanyId company, std::string_view name_space, const std::optional<std::string>& filename,
+                       Timestamp time, std::string_view uuid) {
   std::string key = company.str();
   bool any = false;
   for (const auto& segment : split(name_space, '/')) {
@@ -67,12 +68,15 @@ std::string object_key(CompanyId company, std::string_view name_space, const std
 
 Result<std::filesystem::path> ObjectStorage::path_of(CompanyId company, const std::string& key) const {
   if (!key.starts_with(company.str() + "/")) return forbidden("Object does not belong to company");
-  if (key.find("..") != std::string::npos || key.find('\0') != std::string::npos) return bad_request("Invalid object key");
+  if (key.find("..") != std::string::npos || key.find('\0') != std::string::npos)
+    return bad_request("Invalid object key");
   return root_ / key;
 }
 
-Result<StoredObject> ObjectStorage::put(CompanyId company, std::string_view name_space, const std::optional<std::string>& filename, std::string_view bytes) {
-  StoredObject object{"local_disk", paperclip::domain::object_key(company, name_space, filename, clock_.now(), random_.uuid()),
+Result<StoredObject> ObjectStorage::put(CompanyId company, std::string_view name_space,
+                                        const std::optional<std::string>& filename, std::string_view bytes) {
+  StoredObject object{"local_disk",
+                      paperclip::domain::object_key(company, name_space, filename, clock_.now(), random_.uuid()),
                       static_cast<std::int64_t>(bytes.size()), sha256_hex(bytes)};
   const auto path = TRY(path_of(company, object.object_key));
   TRY(os::make_directories(path.parent_path()));

@@ -24,11 +24,13 @@ struct StoredObject {
 /// A directory on this machine's disk. Thread-safe. Not for use inside a rule: it does I/O.
 class ObjectStorage {
  public:
-  ObjectStorage(std::filesystem::path root, Clock& clock, Random& random) : root_(std::move(root)), clock_(clock), random_(random) {}
+  ObjectStorage(std::filesystem::path root, Clock& clock, Random& random)
+      : root_(std::move(root)), clock_(clock), random_(random) {}
 
-  /// Stores the bytes under a fresh key `<company>/<name_space>/<year>/<month>/<day>/<uuid>-<stem><extension>`. They are
-  /// on the disk when this returns.
-  Result<StoredObject> put(CompanyId company, std::string_view name_space, const std::optional<std::string>& filename, std::string_view bytes);
+  /// Stores the bytes under a fresh key `<company>/<name_space>/<year>/<month>/<day>/<uuid>-<stem><extension>`. They
+  /// are on the disk when this returns.
+  Result<StoredObject> put(CompanyId company, std::string_view name_space, const std::optional<std::string>& filename,
+                           std::string_view bytes);
   /// The bytes. 403 for a key of another company, 400 for one with `..`, 404 if there are none.
   Result<std::string> open(CompanyId company, const std::string& object_key) const;
   /// Nothing there is fine.
@@ -42,9 +44,11 @@ class ObjectStorage {
   Random& random_;
 };
 
-/// One segment of a key: other characters than `[A-Za-z0-9._-]` become `_`; at most 120 characters; `file` if nothing is left.
+/// One segment of a key: other characters than `[A-Za-z0-9._-]` become `_`; at most 120 characters; `file` if nothing
+/// is left.
 std::string sanitised_segment(std::string_view text);
 /// The key of a new object at that time.
-std::string object_key(CompanyId company, std::string_view name_space, const std::optional<std::string>& filename, Timestamp time, std::string_view uuid);
+std::string object_key(CompanyId company, std::string_view name_space, const std::optional<std::string>& filename,
+                       Timestamp time, std::string_view uuid);
 
 }  // namespace paperclip::domain
