@@ -20,7 +20,8 @@ ChangeSignal::ChangeSignal(const Client& client, const std::string& company_id) 
   if (!client.base().starts_with("http")) return;
   net::Headers headers;
   if (!client.token().empty()) headers.add("Authorization", "Bearer " + client.token());
-  auto socket = net::WebSocketClient::connect("ws" + client.base().substr(4) + path("/api/companies/{}/events/ws", {company_id}), headers, Deadline::in(2s));
+  auto socket = net::WebSocketClient::connect(
+      "ws" + client.base().substr(4) + path("/api/companies/{}/events/ws", {company_id}), headers, Deadline::in(2s));
   if (socket) socket_ = *std::move(socket);
 }
 

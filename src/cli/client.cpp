@@ -51,8 +51,10 @@ Error api_error(const net::ClientResponse& response) {
   std::string text(net::reason_phrase(response.status));
   json::value details = nullptr;
   if (body && body->is_object()) {
-    if (auto message = text_at(*body, "error")) text = *std::move(message);
-    else if (message = text_at(*body, "message"); message) text = *std::move(message);
+    if (auto message = text_at(*body, "error"))
+      text = *std::move(message);
+    else if (message = text_at(*body, "message"); message)
+      text = *std::move(message);
     if (const auto* given = member(*body, "details"); given != nullptr) details = *given;
   }
   std::string message = fmt::format("API error {}: {}", response.status, text);
@@ -100,7 +102,8 @@ Surroundings with_data_directory(const Surroundings& around, const std::string& 
     // A directory that was named is used as a whole: no file of an outer project comes in between.
     if (config.empty() && around.variable("PAPERCLIP_CONFIG").empty()) {
       const auto instance = around.variable("PAPERCLIP_INSTANCE_ID");
-      variables["PAPERCLIP_CONFIG"] = (home / "instances" / (instance.empty() ? "default" : instance) / "config.json").string();
+      variables["PAPERCLIP_CONFIG"] =
+          (home / "instances" / (instance.empty() ? "default" : instance) / "config.json").string();
     }
     if (around.variable("PAPERCLIP_CONTEXT").empty()) variables["PAPERCLIP_CONTEXT"] = (home / "context.json").string();
   }
@@ -169,8 +172,9 @@ Result<json::value> Client::send(std::string_view method, const std::string& pat
   if (response->status == 204 || trim(response->body).empty()) return json::value(nullptr);
   auto parsed = parse_json(response->body);
   if (!parsed)
-    return Error{ErrorKind::bad_gateway, fmt::format("{} {}{} answered {} with something that is not JSON. Is {} a Paperclip server?",
-                                                     method, base_, path, response->status, base_)};
+    return Error{ErrorKind::bad_gateway,
+                 fmt::format("{} {}{} answered {} with something that is not JSON. Is {} a Paperclip server?", method,
+                             base_, path, response->status, base_)};
   return parsed;
 }
 
@@ -178,7 +182,9 @@ Result<json::value> Client::get(const std::string& path) { return send("GET", pa
 Result<json::value> Client::post(const std::string& path) { return send("POST", path, nullptr); }
 Result<json::value> Client::post(const std::string& path, const json::value& body) { return send("POST", path, &body); }
 Result<json::value> Client::put(const std::string& path, const json::value& body) { return send("PUT", path, &body); }
-Result<json::value> Client::patch(const std::string& path, const json::value& body) { return send("PATCH", path, &body); }
+Result<json::value> Client::patch(const std::string& path, const json::value& body) {
+  return send("PATCH", path, &body);
+}
 Result<json::value> Client::remove(const std::string& path) { return send("DELETE", path, nullptr); }
 
 Result<std::string> Client::company() const {

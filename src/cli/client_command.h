@@ -20,8 +20,8 @@ inline void nothing_more(OptionSet&, NoMore&) {}
 /// As CommandLine::add, with the options of every client command; `Options` begins with ClientOptions and `run` gets a
 /// client that is ready: `Result<> run(Client&, const Options&)` (exit code 0) or `Result<int>`.
 template <class Options, class Declare, class Run>
-void add_client_command(CommandLine& line, CommandLine::Group parent, const std::string& name, const std::string& description,
-                        CompanyOption company, Declare declare, Run run) {
+void add_client_command(CommandLine& line, CommandLine::Group parent, const std::string& name,
+                        const std::string& description, CompanyOption company, Declare declare, Run run) {
   line.add<Options>(
       parent, name, description,
       [declare, company](OptionSet& command, Options& options) {

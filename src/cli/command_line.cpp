@@ -51,7 +51,8 @@ DeclaredOption OptionSet::flag(const std::string& names, bool& to, const std::st
   return DeclaredOption(command_.add_flag(names, to, help));
 }
 
-CommandLine::CommandLine() : app_(std::make_unique<CLI::App>("Paperclip: a control plane for companies of AI agents", "paperclip")) {
+CommandLine::CommandLine()
+    : app_(std::make_unique<CLI::App>("Paperclip: a control plane for companies of AI agents", "paperclip")) {
   app_->require_subcommand(1);
   app_->set_version_flag("--version", "paperclip 0.1.0");
   app_->get_formatter()->column_width(36);
@@ -60,10 +61,13 @@ CommandLine::~CommandLine() = default;
 
 CommandLine::Group CommandLine::top() const { return {app_.get()}; }
 
-CommandLine::Group CommandLine::group(const std::string& name, const std::string& description) { return group(top(), name, description); }
+CommandLine::Group CommandLine::group(const std::string& name, const std::string& description) {
+  return group(top(), name, description);
+}
 
 CommandLine::Group CommandLine::group(Group parent, const std::string& name, const std::string& description) {
-  for (auto* known : parent.app->get_subcommands([&](const CLI::App* one) { return one->get_name() == name; })) return {known};
+  for (auto* known : parent.app->get_subcommands([&](const CLI::App* one) { return one->get_name() == name; }))
+    return {known};
   auto* added = parent.app->add_subcommand(name, description);
   added->require_subcommand(1);
   return {added};
@@ -84,7 +88,8 @@ namespace {
 std::optional<std::string> unknown_command(CLI::App* app, const std::vector<std::string>& arguments) {
   std::string words = "paperclip";
   for (const auto& word : arguments) {
-    if (word.starts_with('-') || app->get_subcommands([](const CLI::App*) { return true; }).empty()) return std::nullopt;
+    if (word.starts_with('-') || app->get_subcommands([](const CLI::App*) { return true; }).empty())
+      return std::nullopt;
     words += " " + word;
     const auto named = app->get_subcommands([&](const CLI::App* one) { return one->get_name() == word; });
     if (named.empty()) return words;
@@ -96,8 +101,12 @@ std::optional<std::string> unknown_command(CLI::App* app, const std::vector<std:
 }  // namespace
 
 const Action* CommandLine::parse(std::vector<std::string> arguments, const Surroundings& around, int& exit_code) {
+  // `db:backup` is how the reference spells it; CLI11 takes no colon.
+  if (!arguments.empty() && arguments.front().find(':') != std::string::npos)
+    std::replace(arguments.front().begin(), arguments.front().end(), ':', '-');
   if (const auto unknown = unknown_command(app_.get(), arguments)) {
-    around.err << "There is no command `" << *unknown << "`. `" << unknown->substr(0, unknown->rfind(' ')) << " --help` lists what there is.\n";
+    around.err << "There is no command `" << *unknown << "`. `" << unknown->substr(0, unknown->rfind(' '))
+               << " --help` lists what there is.\n";
     exit_code = 1;
     return nullptr;
   }

@@ -76,8 +76,9 @@ class CommandLine {
   template <class Options, class Declare, class Run>
   void add(Group parent, const std::string& name, const std::string& description, Declare declare, Run run) {
     auto options = std::make_shared<Options>();
-    add_command(parent, name, description, [&](OptionSet& set) { declare(set, *options); },
-                [options, run](const Surroundings& around) -> Result<int> { return run(around, *options); });
+    add_command(
+        parent, name, description, [&](OptionSet& set) { declare(set, *options); },
+        [options, run](const Surroundings& around) -> Result<int> { return run(around, *options); });
   }
 
   /// The action that the arguments choose; nothing when the answer (help, version, a complaint) has been printed, and

@@ -35,7 +35,8 @@ Result<Context> read_context(const fs::path& path) {
   }
   auto parsed = parse_json(*text);
   if (!parsed)
-    return bad_request("The context file " + path.string() + " is not JSON: " + parsed.error().message + ". Repair or delete it.");
+    return bad_request("The context file " + path.string() + " is not JSON: " + parsed.error().message +
+                       ". Repair or delete it.");
   const auto* profiles = member(*parsed, "profiles");
   if (profiles == nullptr || !profiles->is_object()) return context;
   for (const auto& entry : profiles->get_object())
@@ -57,7 +58,8 @@ Result<> write_context(const Context& context) {
     if (profile.api_key_env_var_name) entry["apiKeyEnvVarName"] = *profile.api_key_env_var_name;
     profiles[name] = std::move(entry);
   }
-  const json::value file = {{"version", 1}, {"currentProfile", context.current_profile}, {"profiles", std::move(profiles)}};
+  const json::value file = {
+      {"version", 1}, {"currentProfile", context.current_profile}, {"profiles", std::move(profiles)}};
   TRY(os::make_directories(context.path.parent_path()));
   return os::write_file_atomically(context.path, pretty_json(file) + "\n", 0600);
 }

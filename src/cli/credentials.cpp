@@ -21,7 +21,8 @@ Result<json::object> read_store(const std::filesystem::path& path) {
     return std::move(text).error();
   }
   auto parsed = parse_json(*text);
-  if (!parsed) return bad_request("The credentials in " + path.string() + " are not JSON. Delete the file and log in again.");
+  if (!parsed)
+    return bad_request("The credentials in " + path.string() + " are not JSON. Delete the file and log in again.");
   const auto* credentials = member(*parsed, "credentials");
   return credentials != nullptr && credentials->is_object() ? credentials->get_object() : json::object{};
 }
@@ -40,13 +41,17 @@ Result<std::optional<std::string>> stored_token(const Surroundings& around, cons
   return entry == nullptr ? std::nullopt : text_at(*entry, "token");
 }
 
-Result<> store_token(const Surroundings& around, const std::string& api_base, const std::string& token, const std::string& user_id) {
+Result<> store_token(const Surroundings& around, const std::string& api_base, const std::string& token,
+                     const std::string& user_id) {
   const auto path = store_path(around);
   json::object credentials = TRY(read_store(path));
   const std::string now = to_iso(Clock::system().now());
   const auto* known = credentials.if_contains(api_base);
   const std::string created = known == nullptr ? now : text_at(*known, "createdAt").value_or(now);
-  credentials[api_base] = {{"apiBase", api_base}, {"token", token}, {"createdAt", created}, {"updatedAt", now},
+  credentials[api_base] = {{"apiBase", api_base},
+                           {"token", token},
+                           {"createdAt", created},
+                           {"updatedAt", now},
                            {"userId", user_id.empty() ? json::value(nullptr) : json::value(user_id)}};
   return write_store(path, std::move(credentials));
 }

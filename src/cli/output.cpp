@@ -63,8 +63,10 @@ void append_pair(std::string& line, std::string_view key, const json::value& val
 
 bool printed_as_whole(std::ostream& out, const json::value& list, bool as_json) {
   if (as_json || !list.is_array()) {
-    if (!as_json && list.is_null()) out << "(null)\n";
-    else out << pretty_json(list) << '\n';
+    if (!as_json && list.is_null())
+      out << "(null)\n";
+    else
+      out << pretty_json(list) << '\n';
     return true;
   }
   if (!list.get_array().empty()) return false;
@@ -84,8 +86,10 @@ std::string compact(std::string_view text, std::size_t limit) {
   std::string out;
   for (char c : trim(text)) {
     const bool space = c == ' ' || c == '\n' || c == '\r' || c == '\t';
-    if (!space) out += c;
-    else if (!out.empty() && out.back() != ' ') out += ' ';
+    if (!space)
+      out += c;
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
   }
   if (utf16_length(out) <= limit) return out;
   return std::string(utf16_prefix(out, limit - 3)) + "...";
@@ -107,7 +111,8 @@ void print_value(std::ostream& out, const json::value& value, bool as_json) {
   for (const auto& item : value.get_array()) out << inline_record(item) << '\n';
 }
 
-void print_list(std::ostream& out, const json::value& list, bool as_json, std::initializer_list<std::string_view> columns) {
+void print_list(std::ostream& out, const json::value& list, bool as_json,
+                std::initializer_list<std::string_view> columns) {
   if (printed_as_whole(out, list, as_json)) return;
   for (const auto& item : list.get_array()) {
     std::string line;

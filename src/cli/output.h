@@ -20,7 +20,8 @@ std::string inline_record(const json::value& record);
 void print_value(std::ostream& out, const json::value& value, bool as_json);
 
 /// The same, where the lines shall show only these members, in this order.
-void print_list(std::ostream& out, const json::value& list, bool as_json, std::initializer_list<std::string_view> columns);
+void print_list(std::ostream& out, const json::value& list, bool as_json,
+                std::initializer_list<std::string_view> columns);
 
 /// White space made single, at most `limit` characters, the last three dots when cut.
 std::string compact(std::string_view text, std::size_t limit = 90);

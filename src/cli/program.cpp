@@ -36,9 +36,7 @@ int run(std::vector<std::string> arguments, const Surroundings& around) {
     around.out << std::flush;
     if (result) return *result;
     around.err << result.error().message << '\n' << std::flush;
-  } catch (const std::exception& problem) {
-    around.err << "paperclip: " << problem.what() << '\n' << std::flush;
-  }
+  } catch (const std::exception& problem) { around.err << "paperclip: " << problem.what() << '\n' << std::flush; }
   return 1;
 }
 

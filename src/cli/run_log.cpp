@@ -25,7 +25,8 @@ std::string readable_event(const json::value& event) {
   std::string out;
   for (const auto& part : content->get_array()) {
     std::string line;
-    if (string_at(part, "type") == "text") line = text_at(part, "text").value_or("");
+    if (string_at(part, "type") == "text")
+      line = text_at(part, "text").value_or("");
     else if (string_at(part, "type") == "tool_use")
       line = "> " + string_at(part, "name").value_or("tool") +
              (member(part, "input") != nullptr ? " " + compact(to_string(*member(part, "input")), 120) : "");
@@ -40,7 +41,8 @@ Result<std::vector<LogChunk>> RunLogTail::read(Client& client) {
   std::vector<LogChunk> chunks;
   std::uint64_t limit = usual_bytes;
   while (true) {
-    auto answer = client.get(fmt::format("{}?offset={}&limitBytes={}", path("/api/heartbeat-runs/{}/log", {run_id_}), offset_, limit));
+    auto answer = client.get(
+        fmt::format("{}?offset={}&limitBytes={}", path("/api/heartbeat-runs/{}/log", {run_id_}), offset_, limit));
     if (!answer) {
       if (answer.error().kind == ErrorKind::not_found) return chunks;
       return std::move(answer).error();

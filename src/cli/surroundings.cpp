@@ -27,7 +27,8 @@ Surroundings process_surroundings() {
 }
 
 server::Environment overlay(server::Environment environment, std::map<std::string, std::string> variables) {
-  return [environment = std::move(environment), variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
+  return [environment = std::move(environment),
+          variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
     const auto at = variables.find(name);
     if (at == variables.end()) return environment(name);
     return at->second.empty() ? std::nullopt : std::optional(at->second);
@@ -36,7 +37,8 @@ server::Environment overlay(server::Environment environment, std::map<std::strin
 
 fs::path expand_path(const Surroundings& around, const std::string& text) {
   if (text == "~" || text.starts_with("~/"))
-    return fs::path(around.variable("HOME").empty() ? "/" : around.variable("HOME")) / text.substr(text.size() > 1 ? 2 : 1);
+    return fs::path(around.variable("HOME").empty() ? "/" : around.variable("HOME")) /
+           text.substr(text.size() > 1 ? 2 : 1);
   const fs::path path(text);
   return (path.is_absolute() ? path : around.working_directory / path).lexically_normal();
 }

@@ -14,8 +14,8 @@ struct Surroundings {
   server::Environment environment;
   std::filesystem::path working_directory;
   std::istream& in;
-  std::ostream& out;  // what was asked for, and nothing else
-  std::ostream& err;  // errors, progress, hints
+  std::ostream& out;         // what was asked for, and nothing else
+  std::ostream& err;         // errors, progress, hints
   bool interactive = false;  // `in` and `out` are a terminal: we may ask
   bool colour = false;       // `out` is a terminal that shows colours
 

@@ -15,8 +15,9 @@ TEST_F(CommandsTest, Companies_are_created_listed_changed_and_archived) {
   const json::value made = get({"company", "create", "--name", "Acme", "--budget-monthly-cents", "5000"});
   const std::string id = text(made, "id");
   EXPECT_EQ(text(made, "issuePrefix"), "ACM");
-  EXPECT_EQ(run({"company", "list"}).out,
-            "id=" + id + " name=Acme status=active budgetMonthlyCents=5000 spentMonthlyCents=0 requireBoardApprovalForNewAgents=false\n");
+  EXPECT_EQ(run({"company", "list"}).out, "id=" + id +
+                                              " name=Acme status=active budgetMonthlyCents=5000 spentMonthlyCents=0 "
+                                              "requireBoardApprovalForNewAgents=false\n");
   EXPECT_EQ(text(get({"company", "update", id, "--description", "makes things"}), "description"), "makes things");
   EXPECT_EQ(text(get({"company", "archive", id}), "status"), "archived");
   EXPECT_EQ(text(get({"company", "get", id}), "status"), "archived");
@@ -39,7 +40,8 @@ TEST_F(CommandsTest, The_company_is_named_by_option_variable_or_profile_and_miss
   const Ran none = run({"agent", "list"});
   EXPECT_EQ(none.exit_code, 1);
   EXPECT_EQ(none.out, "");
-  for (const char* way : {"--company-id", "PAPERCLIP_COMPANY_ID", "paperclip context set"}) EXPECT_NE(none.err.find(way), std::string::npos) << way;
+  for (const char* way : {"--company-id", "PAPERCLIP_COMPANY_ID", "paperclip context set"})
+    EXPECT_NE(none.err.find(way), std::string::npos) << way;
   const std::string first = found("First"), second = found("Second");
   terminal_.variables.erase("PAPERCLIP_COMPANY_ID");
   EXPECT_EQ(text(get({"dashboard", "get", "-C", second}), "companyId"), second);
@@ -108,7 +110,8 @@ TEST_F(CommandsTest, Overviews_show_goals_activity_costs) {
   EXPECT_NE(run({"goal", "list"}).out.find("title=Win level=company"), std::string::npos);
   EXPECT_NE(run({"activity", "list", "--entity-type", "agent"}).out.find("action=agent.created"), std::string::npos);
   get({"api", "post", "/companies/{companyId}/cost-events", "--data",
-       R"({"agentId":")" + agent + R"(","provider":"p","model":"m","costCents":125,"occurredAt":"2026-05-03T10:00:00.000Z"})"});
+       R"({"agentId":")" + agent +
+           R"(","provider":"p","model":"m","costCents":125,"occurredAt":"2026-05-03T10:00:00.000Z"})"});
   EXPECT_EQ(get({"costs", "summary"}).at("spendCents"), 125);
   EXPECT_NE(run({"costs", "by-agent"}).out.find("costCents=125"), std::string::npos);
 }
@@ -130,7 +133,8 @@ TEST_F(CommandsTest, A_run_is_followed_to_its_end_and_its_outcome_is_the_exit_co
   hire("Bad", "echo about to fail; exit 3");
   const Ran good = run({"heartbeat", "run", "-a", "good"});
   EXPECT_EQ(good.exit_code, 0) << good.err;
-  for (const char* line : {"Status: succeeded\n", "\nfirst line\n", "\n[stderr] to stderr\n", "\nno newline at the end\n"})
+  for (const char* line :
+       {"Status: succeeded\n", "\nfirst line\n", "\n[stderr] to stderr\n", "\nno newline at the end\n"})
     EXPECT_NE(good.out.find(line), std::string::npos) << line << "\nin\n" << good.out;
   const Ran bad = run({"heartbeat", "run", "--agent-id", "bad"});
   EXPECT_EQ(bad.exit_code, 1);
@@ -149,7 +153,9 @@ TEST_F(CommandsTest, A_run_is_followed_to_its_end_and_its_outcome_is_the_exit_co
 
 TEST_F(CommandsTest, A_long_log_arrives_whole_and_in_order) {
   found("Acme");
-  hire("Talker", "i=0; while [ $i -lt 3000 ]; do echo \"line $i äöü aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; i=$((i+1)); done");
+  hire("Talker",
+       "i=0; while [ $i -lt 3000 ]; do echo \"line $i äöü aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; "
+       "i=$((i+1)); done");
   const Ran ran = run({"heartbeat", "run", "-a", "talker"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   std::istringstream lines(ran.out);
@@ -178,7 +184,11 @@ TEST_F(CommandsTest, Changes_are_told_by_the_live_stream) {
   const std::string company = found("Acme");
   std::istringstream in;
   std::ostringstream out;
-  const Surroundings around{.environment = [](const std::string&) { return std::nullopt; }, .working_directory = "/", .in = in, .out = out, .err = out};
+  const Surroundings around{.environment = [](const std::string&) { return std::nullopt; },
+                            .working_directory = "/",
+                            .in = in,
+                            .out = out,
+                            .err = out};
   Client client(around, base_, {});
   ChangeSignal changes(client, company);
   ASSERT_TRUE(changes.live());
@@ -192,10 +202,13 @@ TEST_F(CommandsTest, Changes_are_told_by_the_live_stream) {
 TEST_F(CommandsTest, Issues_are_created_listed_changed_and_commented_on) {
   found("Acme");
   const std::string bob = text(hire("Bob", "true"), "id");
-  const json::value issue = get({"issue", "create", "--title", "Fix the door", "--description", "It squeaks.", "--priority", "high"});
+  const json::value issue =
+      get({"issue", "create", "--title", "Fix the door", "--description", "It squeaks.", "--priority", "high"});
   EXPECT_EQ(text(issue, "identifier"), "ACM-1");
   EXPECT_EQ(text(issue, "status"), "backlog");
-  const std::string second = text(get({"issue", "create", "--title", "Paint it", "--parent-id", text(issue, "id"), "--blocked-by", text(issue, "id")}), "id");
+  const std::string second = text(get({"issue", "create", "--title", "Paint it", "--parent-id", text(issue, "id"),
+                                       "--blocked-by", text(issue, "id")}),
+                                  "id");
   EXPECT_EQ(text(get({"issue", "get", "acm-1"}), "title"), "Fix the door");
   EXPECT_EQ(get({"issue", "list", "--match", "SQUEAKS"}).as_array().size(), 1u);
   EXPECT_EQ(get({"issue", "list", "--parent-id", text(issue, "id")}).as_array().size(), 1u);
@@ -207,7 +220,8 @@ TEST_F(CommandsTest, Issues_are_created_listed_changed_and_commented_on) {
   EXPECT_EQ(text(changed, "status"), "done");
   EXPECT_EQ(text(changed.at("comment"), "body"), "Oiled.");
   EXPECT_EQ(run({"issue", "update", "ACM-1"}).exit_code, 1) << "nothing to change";
-  const json::value taken = get({"issue", "checkout", second, "--agent-id", bob, "--expected-statuses", "backlog, todo"});
+  const json::value taken =
+      get({"issue", "checkout", second, "--agent-id", bob, "--expected-statuses", "backlog, todo"});
   EXPECT_EQ(text(taken, "status"), "in_progress");
   EXPECT_EQ(text(taken, "assigneeAgentId"), bob);
   const json::value released = get({"issue", "release", second});
@@ -220,7 +234,8 @@ TEST_F(CommandsTest, Any_route_can_be_called) {
   const std::string company = found("Acme");
   EXPECT_EQ(text(get({"api", "get", "/api/companies/{companyId}"}), "id"), company);
   EXPECT_EQ(text(get({"api", "GET", "companies/" + company}), "id"), company);
-  const Ran from_stdin = run({"api", "post", "/companies/{companyId}/goals", "--data", "-", "--json"}, R"({"title":"From stdin"})");
+  const Ran from_stdin =
+      run({"api", "post", "/companies/{companyId}/goals", "--data", "-", "--json"}, R"({"title":"From stdin"})");
   EXPECT_EQ(from_stdin.exit_code, 0) << from_stdin.err;
   EXPECT_EQ(text(from_stdin.json(), "title"), "From stdin");
   EXPECT_EQ(run({"api", "post", "/companies/{companyId}/goals", "--data", "{not json"}).exit_code, 1);

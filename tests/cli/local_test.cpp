@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <set>
 
 #include "cli/context.h"
+#include "cli/local/retention.h"
 #include "cli/output.h"
 #include "os/descriptor.h"
 #include "os/file_lock.h"
@@ -13,14 +15,17 @@
 namespace paperclip::cli {
 namespace {
 
+using BackupTest = WithServer;
+
 std::string contents(const std::filesystem::path& file) { return os::read_file(file).ok() ? *os::read_file(file) : ""; }
 unsigned mode(const std::filesystem::path& file) {
-  struct stat status {};
+  struct stat status{};
   return ::stat(file.c_str(), &status) == 0 ? status.st_mode & 0777 : 0;
 }
 
 TEST(Output, Records_show_naming_keys_first_and_cut_long_text) {
-  const json::value record = *parse_json(R"({"zeta":1,"title":"a  b\nc","id":"x","nested":{"a":1},"gone":null,"yes":true})");
+  const json::value record =
+      *parse_json(R"({"zeta":1,"title":"a  b\nc","id":"x","nested":{"a":1},"gone":null,"yes":true})");
   EXPECT_EQ(inline_record(record), "id=x title=a b c zeta=1 gone=- yes=true");
   EXPECT_EQ(compact(std::string(200, 'a')), std::string(87, 'a') + "...");
   EXPECT_EQ(pretty_json(*parse_json(R"({"a":[],"b":[1,{"c":"\n"}],"d":{}})")),
@@ -36,8 +41,12 @@ TEST(Program, Help_and_version_succeed_on_stdout_and_nonsense_fails_on_stderr) {
   EXPECT_NE(help.out.find("doctor"), std::string::npos);
   EXPECT_EQ(help.out.find("demo-agent"), std::string::npos);
   EXPECT_EQ(terminal.run({"--version"}).exit_code, 0);
-  for (const std::vector<std::string>& nonsense :
-       {std::vector<std::string>{}, {"frobnicate"}, {"company"}, {"company", "frobnicate"}, {"company", "get"}, {"company", "list", "--colour", "red"}}) {
+  for (const std::vector<std::string>& nonsense : {std::vector<std::string>{},
+                                                   {"frobnicate"},
+                                                   {"company"},
+                                                   {"company", "frobnicate"},
+                                                   {"company", "get"},
+                                                   {"company", "list", "--colour", "red"}}) {
     const Ran ran = terminal.run(nonsense);
     EXPECT_EQ(ran.exit_code, 1);
     EXPECT_EQ(ran.out, "");
@@ -49,7 +58,11 @@ TEST(Program, Help_and_version_succeed_on_stdout_and_nonsense_fails_on_stderr) {
 TEST(ContextFile, Profiles_are_kept_chosen_and_forgotten) {
   Terminal terminal;
   EXPECT_EQ(terminal.run({"context", "set", "--api-base", "http://one:1", "--company-id", "c1"}).exit_code, 0);
-  EXPECT_EQ(terminal.run({"context", "set", "--profile", "two", "--api-base", "http://two:2", "--api-key-env-var-name", "TWO_KEY", "--use"}).exit_code, 0);
+  EXPECT_EQ(terminal
+                .run({"context", "set", "--profile", "two", "--api-base", "http://two:2", "--api-key-env-var-name",
+                      "TWO_KEY", "--use"})
+                .exit_code,
+            0);
   const json::value shown = terminal.run({"context", "show", "--json"}).json();
   EXPECT_EQ(string_at(shown, "currentProfile"), "two");
   EXPECT_EQ(string_at(shown.at("profile"), "apiKeyEnvVarName"), "TWO_KEY");
@@ -73,8 +86,10 @@ TEST(ContextFile, The_nearest_one_upwards_counts_and_a_broken_one_is_an_error) {
   std::ofstream(terminal.path(".paperclip/context.json")) << "[]";  // another structure is the default
   EXPECT_EQ(terminal.run({"context", "show"}).exit_code, 0);
   terminal.variables["PAPERCLIP_CONTEXT"] = terminal.path("elsewhere.json").string();
-  EXPECT_EQ(string_at(terminal.run({"context", "show", "--json"}).json(), "contextPath"), terminal.path("elsewhere.json").string());
-  EXPECT_EQ(string_at(terminal.run({"context", "show", "--json", "--context", "third.json"}).json(), "contextPath"), terminal.path("third.json").string());
+  EXPECT_EQ(string_at(terminal.run({"context", "show", "--json"}).json(), "contextPath"),
+            terminal.path("elsewhere.json").string());
+  EXPECT_EQ(string_at(terminal.run({"context", "show", "--json", "--context", "third.json"}).json(), "contextPath"),
+            terminal.path("third.json").string());
 }
 
 TEST(Onboard, Writes_configuration_secret_and_key_once) {
@@ -87,12 +102,15 @@ TEST(Onboard, Writes_configuration_secret_and_key_once) {
   EXPECT_EQ(string_at(config.at("server"), "deploymentMode"), "local_trusted");
   EXPECT_EQ(config.at("server").at("allowedHostnames"), json::array());
   EXPECT_EQ(string_at(config.at("storage").at("localDisk"), "baseDir"), terminal.instance("data/storage").string());
-  EXPECT_EQ(string_at(config.at("secrets").at("localEncrypted"), "keyFilePath"), terminal.instance("secrets/master.key").string());
+  EXPECT_EQ(string_at(config.at("secrets").at("localEncrypted"), "keyFilePath"),
+            terminal.instance("secrets/master.key").string());
   const std::string env = contents(terminal.instance(".env"));
   EXPECT_EQ(env.find("PAPERCLIP_AGENT_JWT_SECRET="), 0u);
-  for (const char* file : {"config.json", ".env", "secrets/master.key"}) EXPECT_EQ(mode(terminal.instance(file)), 0600u) << file;
+  for (const char* file : {"config.json", ".env", "secrets/master.key"})
+    EXPECT_EQ(mode(terminal.instance(file)), 0600u) << file;
 
-  const std::string before = contents(terminal.instance("config.json")), key = contents(terminal.instance("secrets/master.key"));
+  const std::string before = contents(terminal.instance("config.json")),
+                    key = contents(terminal.instance("secrets/master.key"));
   const json::value again = terminal.run({"onboard", "--yes", "--json"}).json();
   EXPECT_EQ(again.at("wroteConfig"), false);
   EXPECT_EQ(contents(terminal.instance("config.json")), before);
@@ -163,7 +181,8 @@ TEST(Doctor, Passes_on_a_fresh_machine_and_repairs_what_can_be_made) {
   ASSERT_EQ(terminal.run({"onboard", "--yes"}).exit_code, 0);
   const Ran repaired = terminal.run({"doctor", "--repair", "--json"});
   EXPECT_EQ(repaired.exit_code, 0) << repaired.out;
-  for (const char* name : {"Configuration", "Token secret", "Secrets key", "Data directory", "Log directory", "Storage", "Instance lock", "Runner"})
+  for (const char* name : {"Configuration", "Token secret", "Secrets key", "Data directory", "Log directory", "Storage",
+                           "Instance lock", "Runner"})
     EXPECT_EQ(string_at(check_named(repaired.json(), name), "status"), "ok") << name;
 }
 
@@ -208,6 +227,49 @@ TEST(Doctor, Sees_a_running_server_and_a_port_that_is_taken) {
   const json::value report = terminal.run({"doctor", "--json"}).json();
   EXPECT_NE(string_at(check_named(report, "Instance lock"), "message")->find("a server is running"), std::string::npos);
   EXPECT_EQ(string_at(check_named(report, "Server port"), "status"), "ok");
+}
+
+TEST(Retention, Keeps_all_of_some_days_then_one_a_week_then_one_a_month) {
+  using namespace std::chrono;
+  const sys_seconds now = sys_days(year(2026) / May / 31) + 12h;  // a Sunday
+  std::vector<BackupFile> files;
+  for (int age = 0; age < 100; ++age) files.push_back({"day-" + std::to_string(age), now - days(age)});
+  std::set<std::string> gone;
+  for (const auto& path : beyond_retention(files, now, {.daily_days = 7, .weekly_weeks = 4, .monthly_months = 3}))
+    gone.insert(path.string());
+  std::vector<int> kept;
+  for (int age = 0; age < 100; ++age)
+    if (!gone.contains("day-" + std::to_string(age))) kept.push_back(age);
+  // Days 0 to 7; the newest left of the weeks before (Sundays); the newest left of April and March.
+  EXPECT_EQ(kept, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 21, 28, 29, 31, 61}));
+}
+
+TEST_F(BackupTest, A_database_in_use_is_copied_and_the_copy_is_a_database) {
+  const std::string company = found("Acme");
+  terminal_.variables["PAPERCLIP_HOME"] = server_home_->path().string();
+  const Ran ran = run({"db:backup", "--dir", "backups", "--json"});
+  ASSERT_EQ(ran.exit_code, 0) << ran.err;
+  const std::filesystem::path file = *string_at(ran.json(), "backupFile");
+  EXPECT_EQ(file.parent_path(), terminal_.path("backups"));
+  EXPECT_EQ(mode(file), 0600u);
+  EXPECT_EQ(ran.json().at("retentionDays"), 7);
+  EXPECT_EQ(string_at(ran.json(), "connectionSource"), "embedded");
+  // A server starts from it and knows the company.
+  const auto restored = *os::TemporaryDirectory::create("paperclip-restored-");
+  std::filesystem::create_directories(restored.path() / "instances/default/db");
+  std::filesystem::copy(file, restored.path() / "instances/default/db/paperclip.sqlite");
+  start_server(restored.path());
+  EXPECT_EQ(text(get({"company", "get", company}), "name"), "Acme");
+  server_.reset();
+}
+
+TEST(Backup, Refuses_nonsense_and_says_when_there_is_no_database) {
+  Terminal terminal;
+  EXPECT_EQ(terminal.run({"db:backup", "--retention-days", "0"}).exit_code, 1);
+  EXPECT_EQ(terminal.run({"db:backup", "--filename-prefix", "../x"}).exit_code, 1);
+  const Ran none = terminal.run({"db:backup"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_NE(none.err.find("when the server first starts"), std::string::npos) << none.err;
 }
 
 TEST(DataDirectory, Moves_home_configuration_and_context_together) {

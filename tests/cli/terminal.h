@@ -53,7 +53,9 @@ class Terminal {
     return ran;
   }
   std::filesystem::path path(const std::string& below) const { return home_.path() / below; }
-  std::filesystem::path instance(const std::string& below) const { return home_.path() / ".paperclip/instances/default" / below; }
+  std::filesystem::path instance(const std::string& below) const {
+    return home_.path() / ".paperclip/instances/default" / below;
+  }
 
   std::map<std::string, std::string> variables;
 
@@ -66,13 +68,20 @@ class WithServer : public ::testing::Test {
  protected:
   void SetUp() override {
     server_home_.emplace(*os::TemporaryDirectory::create("paperclip-cli-server-"));
-    const std::map<std::string, std::string> settings{{"PAPERCLIP_HOME", server_home_->path().string()}, {"PORT", "0"}};
+    start_server(server_home_->path());
+  }
+  void TearDown() override { server_.reset(); }
+
+  /// In place of the one that ran.
+  void start_server(const std::filesystem::path& home) {
+    server_.reset();
+    const std::map<std::string, std::string> settings{{"PAPERCLIP_HOME", home.string()}, {"PORT", "0"}};
     auto config = server::load_config(
         [&](const std::string& name) -> std::optional<std::string> {
           const auto at = settings.find(name);
           return at == settings.end() ? std::nullopt : std::optional(at->second);
         },
-        server_home_->path());
+        home);
     ASSERT_TRUE(config.ok()) << config.error().message;
     auto server = server::Server::start(*std::move(config));
     ASSERT_TRUE(server.ok()) << server.error().message;
@@ -80,9 +89,10 @@ class WithServer : public ::testing::Test {
     base_ = "http://127.0.0.1:" + std::to_string(server_->port());
     terminal_.variables["PAPERCLIP_API_URL"] = base_;
   }
-  void TearDown() override { server_.reset(); }
 
-  Ran run(std::vector<std::string> arguments, const std::string& typed = {}) { return terminal_.run(std::move(arguments), typed); }
+  Ran run(std::vector<std::string> arguments, const std::string& typed = {}) {
+    return terminal_.run(std::move(arguments), typed);
+  }
   /// With `--json`, which must succeed.
   json::value get(std::vector<std::string> arguments) {
     arguments.push_back("--json");
@@ -98,7 +108,8 @@ class WithServer : public ::testing::Test {
     return id;
   }
   json::value hire(const std::string& name, const std::string& script) {
-    return get({"agent", "create", "--name", name, "--command", "/bin/sh", "--arg", "-c", "--arg", script, "--cwd", "/"});
+    return get(
+        {"agent", "create", "--name", name, "--command", "/bin/sh", "--arg", "-c", "--arg", script, "--cwd", "/"});
   }
 
   Terminal terminal_;

@@ -10,7 +10,8 @@ namespace {
 
 Result<> list(Client& client, const NoMore&) {
   const json::value agents = TRY(client.get(path("/api/companies/{}/agents", {TRY(client.company())})));
-  client.print(agents, {"id", "name", "role", "status", "adapterType", "reportsTo", "budgetMonthlyCents", "spentMonthlyCents"});
+  client.print(agents,
+               {"id", "name", "role", "status", "adapterType", "reportsTo", "budgetMonthlyCents", "spentMonthlyCents"});
   return {};
 }
 
@@ -54,7 +55,8 @@ Result<> create(Client& client, const NewAgent& options) {
   put(adapter, "cwd", options.cwd);
   if (!options.args.empty()) adapter["args"] = json::array(options.args.begin(), options.args.end());
   if (!adapter.empty()) body["adapterConfig"] = std::move(adapter);
-  if (!options.runtime_config.empty()) body["runtimeConfig"] = TRY(json_object_option("--runtime-config", options.runtime_config));
+  if (!options.runtime_config.empty())
+    body["runtimeConfig"] = TRY(json_object_option("--runtime-config", options.runtime_config));
   client.print(TRY(client.post(path("/api/companies/{}/agents", {TRY(client.company())}), body)));
   return {};
 }
@@ -87,13 +89,16 @@ void add_agent_commands(CommandLine& line) {
   };
   const auto lifecycle = [&](const char* verb, const char* description) {
     with_agent(verb, description, [verb](Client& client, const AgentReference& options) -> Result<> {
-      client.print(TRY(client.post(agent_path(client, std::string("/api/agents/{}/") + verb, options.agent), json::object{})));
+      client.print(
+          TRY(client.post(agent_path(client, std::string("/api/agents/{}/") + verb, options.agent), json::object{})));
       return {};
     });
   };
-  add_client_command<NoMore>(line, group, "list", "List the agents of a company", CompanyOption::taken, nothing_more, list);
+  add_client_command<NoMore>(line, group, "list", "List the agents of a company", CompanyOption::taken, nothing_more,
+                             list);
   with_agent("get", "Show an agent", get);
-  add_client_command<NewAgent>(line, group, "create", "Create an agent", CompanyOption::taken, declare_new_agent, create);
+  add_client_command<NewAgent>(line, group, "create", "Create an agent", CompanyOption::taken, declare_new_agent,
+                               create);
   lifecycle("pause", "Stop an agent and its live runs until it is resumed");
   lifecycle("resume", "Let a paused agent work again");
   lifecycle("approve", "Let a hired agent begin");

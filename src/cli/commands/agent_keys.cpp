@@ -24,7 +24,8 @@ struct NewKey : AgentReference {
 };
 
 Result<> create(Client& client, const NewKey& options) {
-  client.print(TRY(client.post(agent_path(client, "/api/agents/{}/keys", options.agent), json::object{{"name", options.name}})));
+  client.print(
+      TRY(client.post(agent_path(client, "/api/agents/{}/keys", options.agent), json::object{{"name", options.name}})));
   return {};
 }
 
@@ -45,8 +46,8 @@ struct LocalCli : AgentReference {
 };
 
 // Where a tool of the person's own looks for skills. What is there and is not ours stays.
-Result<json::object> link_skills(const Surroundings& around, const std::vector<adapters::BundledSkill>& skills, const std::string& tool,
-                                 const char* variable, const char* fallback) {
+Result<json::object> link_skills(const Surroundings& around, const std::vector<adapters::BundledSkill>& skills,
+                                 const std::string& tool, const char* variable, const char* fallback) {
   const auto named = around.variable(variable);
   const fs::path target = expand_path(around, named.empty() ? fallback : named) / "skills";
   TRY(os::make_directories(target, 0755));
@@ -54,7 +55,8 @@ Result<json::object> link_skills(const Surroundings& around, const std::vector<a
   for (const auto& skill : skills) {
     std::error_code problem;
     const fs::path link = target / skill.name;
-    if (fs::is_symlink(link, problem) && fs::read_symlink(link, problem).string().find("/bundled-skills/") != std::string::npos)
+    if (fs::is_symlink(link, problem) &&
+        fs::read_symlink(link, problem).string().find("/bundled-skills/") != std::string::npos)
       fs::remove(link, problem);  // an older version of ours
     if (fs::exists(fs::symlink_status(link, problem))) {
       skipped.emplace_back(skill.name);
@@ -78,20 +80,24 @@ Result<> local_cli(Client& client, const LocalCli& options) {
     skills.emplace_back(TRY(link_skills(client.around(), shipped, "claude", "CLAUDE_HOME", "~/.claude")));
   }
   const std::string exports = fmt::format(
-      "export PAPERCLIP_API_URL='{}'\nexport PAPERCLIP_COMPANY_ID='{}'\nexport PAPERCLIP_AGENT_ID='{}'\nexport PAPERCLIP_API_KEY='{}'",
+      "export PAPERCLIP_API_URL='{}'\nexport PAPERCLIP_COMPANY_ID='{}'\nexport PAPERCLIP_AGENT_ID='{}'\nexport "
+      "PAPERCLIP_API_KEY='{}'",
       client.base(), company, id, string_at(key, "token").value_or(""));
   if (!client.as_json()) {
     for (const auto& tool : skills)
-      client.around().err << fmt::format("{} skills in {}: {} linked, {} left as they were\n", string_at(tool, "tool").value_or(""),
-                                         string_at(tool, "target").value_or(""), tool.at("installed").get_array().size(),
+      client.around().err << fmt::format("{} skills in {}: {} linked, {} left as they were\n",
+                                         string_at(tool, "tool").value_or(""), string_at(tool, "target").value_or(""),
+                                         tool.at("installed").get_array().size(),
                                          tool.at("skipped").get_array().size());
-    client.around().err << "Run these in the shell in which you work as " << string_at(agent, "name").value_or(id) << ":\n";
+    client.around().err << "Run these in the shell in which you work as " << string_at(agent, "name").value_or(id)
+                        << ":\n";
     client.around().out << exports << '\n';
     return {};
   }
   const auto part = [](const json::value& from, std::initializer_list<const char*> keys) {
     json::object out;
-    for (const char* name : keys) out[name] = member(from, name) == nullptr ? json::value(nullptr) : *member(from, name);
+    for (const char* name : keys)
+      out[name] = member(from, name) == nullptr ? json::value(nullptr) : *member(from, name);
     return out;
   };
   client.print(json::object{{"agent", part(agent, {"id", "name", "urlKey", "companyId"})},
@@ -122,7 +128,8 @@ void add_agent_key_commands(CommandLine& line) {
       },
       revoke);
   add_client_command<LocalCli>(
-      line, group, "local-cli", "Work as an agent from your own shell: a key, the skills, the variables", CompanyOption::taken,
+      line, group, "local-cli", "Work as an agent from your own shell: a key, the skills, the variables",
+      CompanyOption::taken,
       [](OptionSet& command, LocalCli& options) {
         declare_agent(command, options);
         command.add("--key-name", options.key_name, "Name of the key").with_default();

@@ -1,5 +1,5 @@
-#include <iterator>
 #include <istream>
+#include <iterator>
 
 #include "base/text.h"
 #include "cli/client_command.h"
@@ -16,7 +16,8 @@ struct Request : ClientOptions {
 Result<> api(Client& client, const Request& options) {
   std::string target = options.path.starts_with('/') ? options.path : "/" + options.path;
   if (!target.starts_with("/api/")) target = "/api" + target;
-  if (target.find("{companyId}") != std::string::npos) target = replace_all(std::move(target), "{companyId}", TRY(client.company()));
+  if (target.find("{companyId}") != std::string::npos)
+    target = replace_all(std::move(target), "{companyId}", TRY(client.company()));
   std::optional<json::value> body;
   if (!options.data.empty()) {
     std::string text = options.data;
@@ -33,10 +34,12 @@ Result<> api(Client& client, const Request& options) {
 
 void add_api_command(CommandLine& line) {
   add_client_command<Request>(
-      line, line.top(), "api", "Send any request of the REST API, with your address and credentials", CompanyOption::taken,
+      line, line.top(), "api", "Send any request of the REST API, with your address and credentials",
+      CompanyOption::taken,
       [](OptionSet& command, Request& options) {
         command.add("method", options.method, "GET, POST, PUT, PATCH or DELETE")
-            .required().one_of({"GET", "POST", "PUT", "PATCH", "DELETE"});
+            .required()
+            .one_of({"GET", "POST", "PUT", "PATCH", "DELETE"});
         command.add("path", options.path, "Such as /companies/{companyId}/issues; {companyId} is filled in").required();
         command.add("--data", options.data, "JSON body; - reads it from the standard input");
       },

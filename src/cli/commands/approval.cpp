@@ -18,7 +18,9 @@ struct Listing : ClientOptions {
 };
 
 Result<> list(Client& client, const Listing& options) {
-  client.print(TRY(client.get(QueryText().add("status", options.status).after(path("/api/companies/{}/approvals", {TRY(client.company())})))),
+  client.print(TRY(client.get(QueryText()
+                                  .add("status", options.status)
+                                  .after(path("/api/companies/{}/approvals", {TRY(client.company())})))),
                {"id", "type", "status", "requestedByAgentId", "requestedByUserId", "createdAt"});
   return {};
 }
@@ -65,7 +67,8 @@ struct NewComment : ApprovalReference {
 };
 
 Result<> comment(Client& client, const NewComment& options) {
-  client.print(TRY(client.post(path("/api/approvals/{}/comments", {options.approval}), json::object{{"body", options.body}})));
+  client.print(
+      TRY(client.post(path("/api/approvals/{}/comments", {options.approval}), json::object{{"body", options.body}})));
   return {};
 }
 
@@ -75,8 +78,12 @@ void add_approval_commands(CommandLine& line) {
   const auto group = line.group("approval", "Approvals");
   add_client_command<Listing>(
       line, group, "list", "List the approvals of a company", CompanyOption::taken,
-      [](OptionSet& command, Listing& options) { command.add("--status", options.status, "pending, approved, rejected, …"); }, list);
-  add_client_command<ApprovalReference>(line, group, "get", "Show an approval", CompanyOption::none, declare_approval, get);
+      [](OptionSet& command, Listing& options) {
+        command.add("--status", options.status, "pending, approved, rejected, …");
+      },
+      list);
+  add_client_command<ApprovalReference>(line, group, "get", "Show an approval", CompanyOption::none, declare_approval,
+                                        get);
   add_client_command<NewApproval>(
       line, group, "create", "Ask for an approval", CompanyOption::taken,
       [](OptionSet& command, NewApproval& options) {

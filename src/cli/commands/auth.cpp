@@ -25,9 +25,11 @@ struct Login : ClientOptions {
 
 // What the person decides in the browser, or the challenge's end.
 Result<std::string> wait_for_decision(Client& client, const json::value& challenge) {
-  const std::string poll = "/api" + string_at(challenge, "pollPath").value_or("") + QueryText().add("token", string_at(challenge, "token").value_or("")).after("");
+  const std::string poll = "/api" + string_at(challenge, "pollPath").value_or("") +
+                           QueryText().add("token", string_at(challenge, "token").value_or("")).after("");
   const auto* suggested = member(challenge, "suggestedPollIntervalMs");
-  const std::chrono::milliseconds interval(std::max<std::int64_t>(500, suggested != nullptr && suggested->is_int64() ? suggested->get_int64() : 1000));
+  const std::chrono::milliseconds interval(
+      std::max<std::int64_t>(500, suggested != nullptr && suggested->is_int64() ? suggested->get_int64() : 1000));
   const auto expires = parse_iso(string_at(challenge, "expiresAt").value_or(""));
   while (!expires || Clock::system().now() < *expires + 5s) {
     const std::string status = string_at(TRY(client.get(poll)), "status").value_or("");
@@ -39,11 +41,13 @@ Result<std::string> wait_for_decision(Client& client, const json::value& challen
 
 Result<> login(Client& anonymous, const Login& options) {
   Client client(anonymous.around(), anonymous.base(), {});
-  json::object body{{"command", "paperclip auth login"}, {"clientName", "paperclipai cli"},
+  json::object body{{"command", "paperclip auth login"},
+                    {"clientName", "paperclipai cli"},
                     {"requestedAccess", options.instance_admin ? "instance_admin_required" : "board"}};
   put(body, "requestedCompanyId", options.company_id);
   const json::value challenge = TRY(client.post("/api/cli-auth/challenges", body));
-  const std::string url = text_at(challenge, "approvalUrl").value_or(client.base() + string_at(challenge, "approvalPath").value_or(""));
+  const std::string url =
+      text_at(challenge, "approvalUrl").value_or(client.base() + string_at(challenge, "approvalPath").value_or(""));
   anonymous.around().err << "Open this address in a browser and approve:\n  " << url << "\nWaiting …\n" << std::flush;
   const std::string status = TRY(wait_for_decision(client, challenge));
   if (status != "approved") return forbidden("The login was " + status + ". Run `paperclip auth login` again.");
@@ -58,7 +62,8 @@ Result<> login(Client& anonymous, const Login& options) {
 Result<> logout(Client& client, const NoMore&) {
   const bool revoked = client.post("/api/cli-auth/revoke-current", json::object{}).ok();
   const bool removed = TRY(forget_token(client.around(), client.base()));
-  client.print(json::object{{"ok", true}, {"apiBase", client.base()}, {"revoked", revoked}, {"removedLocalCredential", removed}});
+  client.print(json::object{
+      {"ok", true}, {"apiBase", client.base()}, {"revoked", revoked}, {"removedLocalCredential", removed}});
   return {};
 }
 
@@ -68,8 +73,12 @@ void add_auth_commands(CommandLine& line) {
   const auto group = line.group("auth", "Who you are to a server");
   add_client_command<Login>(
       line, group, "login", "Log in through the browser", CompanyOption::taken,
-      [](OptionSet& command, Login& options) { command.flag("--instance-admin", options.instance_admin, "Ask for an admin's rights"); }, login);
-  add_client_command<NoMore>(line, group, "logout", "Revoke and forget the stored credential", CompanyOption::none, nothing_more, logout);
+      [](OptionSet& command, Login& options) {
+        command.flag("--instance-admin", options.instance_admin, "Ask for an admin's rights");
+      },
+      login);
+  add_client_command<NoMore>(line, group, "logout", "Revoke and forget the stored credential", CompanyOption::none,
+                             nothing_more, logout);
   add_client_command<NoMore>(line, group, "whoami", "Show who you are", CompanyOption::none, nothing_more, whoami);
 }
 

@@ -79,7 +79,8 @@ Result<json::value> find_company(Client& client, const Deletion& options) {
   if (all.is_array())
     for (const auto& company : all.get_array())
       if (equals_ignoring_case(string_at(company, "issuePrefix").value_or(""), options.selector)) return company;
-  return not_found(fmt::format("No company has the id or issue prefix '{}'. `paperclip company list` shows them.", options.selector));
+  return not_found(fmt::format("No company has the id or issue prefix '{}'. `paperclip company list` shows them.",
+                               options.selector));
 }
 
 Result<> remove(Client& client, const Deletion& options) {
@@ -88,14 +89,17 @@ Result<> remove(Client& client, const Deletion& options) {
                     name = string_at(company, "name").value_or("");
   std::string confirmed = options.confirm;
   if (!options.yes && confirmed.empty() && client.around().interactive) {
-    client.around().err << fmt::format("Delete company {} ({}) and all it has? Type {} to confirm: ", name, id, prefix) << std::flush;
+    client.around().err << fmt::format("Delete company {} ({}) and all it has? Type {} to confirm: ", name, id, prefix)
+                        << std::flush;
     std::getline(client.around().in, confirmed);
     if (!equals_ignoring_case(trim(confirmed), prefix)) return bad_request("Not confirmed; nothing was deleted.");
   } else if (!options.yes || (confirmed != id && !equals_ignoring_case(confirmed, prefix))) {
-    return bad_request(fmt::format("Deleting {} cannot be undone. Repeat the command with --yes --confirm {}", name, prefix));
+    return bad_request(
+        fmt::format("Deleting {} cannot be undone. Repeat the command with --yes --confirm {}", name, prefix));
   }
   TRY(client.remove(path("/api/companies/{}", {id})));
-  client.print(json::object{{"ok", true}, {"deletedCompanyId", id}, {"deletedCompanyName", name}, {"deletedCompanyPrefix", prefix}});
+  client.print(json::object{
+      {"ok", true}, {"deletedCompanyId", id}, {"deletedCompanyName", name}, {"deletedCompanyPrefix", prefix}});
   return {};
 }
 
@@ -125,7 +129,8 @@ void add_company_commands(CommandLine& line) {
         command.add("--require-approval-for-new-agents", options.require_approval, "true or false");
       },
       update);
-  add_client_command<CompanyReference>(line, group, "archive", "Archive a company", CompanyOption::none, declare_company, archive);
+  add_client_command<CompanyReference>(line, group, "archive", "Archive a company", CompanyOption::none,
+                                       declare_company, archive);
   add_client_command<Deletion>(
       line, group, "delete", "Delete a company and all it has", CompanyOption::none,
       [](OptionSet& command, Deletion& options) {

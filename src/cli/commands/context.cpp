@@ -77,7 +77,9 @@ struct Use : ContextOptions {
 Result<int> use(const Surroundings& around, const Use& options) {
   Context context = TRY(open_context(around, options));
   if (!context.profiles.contains(options.name))
-    return bad_request(fmt::format("There is no profile '{0}'. Make it with `paperclip context set --profile {0} --api-base <url>`.", options.name));
+    return bad_request(
+        fmt::format("There is no profile '{0}'. Make it with `paperclip context set --profile {0} --api-base <url>`.",
+                    options.name));
   context.current_profile = options.name;
   TRY(write_context(context));
   show_context(around, context, options);

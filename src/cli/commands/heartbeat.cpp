@@ -5,8 +5,8 @@
 #include "base/deadline.h"
 #include "cli/change_signal.h"
 #include "cli/client_command.h"
-#include "cli/commands/all.h"
 #include "cli/commands/agent_path.h"
+#include "cli/commands/all.h"
 #include "cli/output.h"
 #include "cli/run_log.h"
 
@@ -62,20 +62,28 @@ class Following {
       }
       if (deadline.passed()) return run;
       out_ << std::flush;
-      if (changes) changes->wait(std::min<std::chrono::milliseconds>(1s, deadline.left()));
-      else changes.emplace(client_, string_at(run, "companyId").value_or(""));  // and look once more: something may have passed meanwhile
+      if (changes)
+        changes->wait(std::min<std::chrono::milliseconds>(1s, deadline.left()));
+      else
+        changes.emplace(
+            client_,
+            string_at(run, "companyId").value_or(""));  // and look once more: something may have passed meanwhile
     }
   }
 
  private:
   Result<> print_events() {
-    const json::value events = TRY(client_.get(fmt::format("{}?afterSeq={}&limit=100", path("/api/heartbeat-runs/{}/events", {log_.run_id()}), sequence_)));
+    const json::value events = TRY(client_.get(
+        fmt::format("{}?afterSeq={}&limit=100", path("/api/heartbeat-runs/{}/events", {log_.run_id()}), sequence_)));
     if (!events.is_array()) return {};
     for (const auto& event : events.get_array()) {
-      if (const auto* seq = member(event, "seq"); seq != nullptr && seq->is_int64()) sequence_ = std::max(sequence_, seq->get_int64());
+      if (const auto* seq = member(event, "seq"); seq != nullptr && seq->is_int64())
+        sequence_ = std::max(sequence_, seq->get_int64());
       const std::string type = string_at(event, "eventType").value_or("");
-      if (type == "adapter.invoke" && member(event, "payload") != nullptr) print_invocation(*member(event, "payload"));
-      else if (debug_) out_ << fmt::format("[{}] {}\n", type, string_at(event, "message").value_or(""));
+      if (type == "adapter.invoke" && member(event, "payload") != nullptr)
+        print_invocation(*member(event, "payload"));
+      else if (debug_)
+        out_ << fmt::format("[{}] {}\n", type, string_at(event, "message").value_or(""));
     }
     return {};
   }
@@ -93,7 +101,8 @@ class Following {
     if (!debug_) return;
     for (auto key : {"env", "context", "prompt"})
       if (const auto* value = member(payload, key); value != nullptr && !value->is_null())
-        out_ << "  " << key << ": " << (value->is_string() ? std::string(value->get_string()) : to_string(*value)) << '\n';
+        out_ << "  " << key << ": " << (value->is_string() ? std::string(value->get_string()) : to_string(*value))
+             << '\n';
   }
 
   Result<> print_log() {
@@ -103,9 +112,12 @@ class Following {
   }
 
   void print_line(const std::string& stream, const std::string& line) {
-    if (debug_) out_ << '[' << stream << "] " << line << '\n';
-    else if (stream == "stderr") out_ << "[stderr] " << line << '\n';
-    else if (const auto shown = readable_line(adapter_type_, line); !shown.empty() || line.empty()) out_ << shown << '\n';
+    if (debug_)
+      out_ << '[' << stream << "] " << line << '\n';
+    else if (stream == "stderr")
+      out_ << "[stderr] " << line << '\n';
+    else if (const auto shown = readable_line(adapter_type_, line); !shown.empty() || line.empty())
+      out_ << shown << '\n';
   }
 
   Client& client_;
@@ -120,8 +132,9 @@ class Following {
 Result<int> run(Client& client, const RunOptions& options) {
   const json::value agent = TRY(client.get(agent_path(client, "/api/agents/{}", options.agent)));
   const std::string id = string_at(agent, "id").value_or("");
-  json::object body{{"source", known_or(options.source, {"timer", "assignment", "on_demand", "automation"}, "on_demand")},
-                    {"triggerDetail", known_or(options.trigger, {"manual", "ping", "callback", "system"}, "manual")}};
+  json::object body{
+      {"source", known_or(options.source, {"timer", "assignment", "on_demand", "automation"}, "on_demand")},
+      {"triggerDetail", known_or(options.trigger, {"manual", "ping", "callback", "system"}, "manual")}};
   put(body, "reason", options.reason);
   if (!options.issue.empty()) body["payload"] = json::object{{"issueId", options.issue}};
   const json::value started = TRY(client.post(path("/api/agents/{}/wakeup", {id}), body));
@@ -135,11 +148,14 @@ Result<int> run(Client& client, const RunOptions& options) {
   const std::string run_id = string_at(started, "id").value_or("");
   out << fmt::format("Run {} of {}\n", run_id, string_at(agent, "name").value_or(id));
   Following following(client, out, run_id, string_at(agent, "adapterType").value_or(""), options.debug);
-  const json::value ended = TRY(following.run(options.timeout_ms > 0 ? Deadline::in(std::chrono::milliseconds(options.timeout_ms)) : Deadline::never()));
+  const json::value ended = TRY(following.run(
+      options.timeout_ms > 0 ? Deadline::in(std::chrono::milliseconds(options.timeout_ms)) : Deadline::never()));
   const std::string status = string_at(ended, "status").value_or("");
   if (!is_final_run_status(status))
-    out << fmt::format("Not finished after {} ms; the run goes on. Cancel it with `paperclip heartbeat cancel {}`.\n", options.timeout_ms, run_id);
-  else if (status != "succeeded") print_failure(out, ended);
+    out << fmt::format("Not finished after {} ms; the run goes on. Cancel it with `paperclip heartbeat cancel {}`.\n",
+                       options.timeout_ms, run_id);
+  else if (status != "succeeded")
+    print_failure(out, ended);
   if (client.as_json()) client.print(ended);
   return status == "succeeded" ? 0 : 1;
 }
@@ -195,7 +211,8 @@ void add_heartbeat_commands(CommandLine& line) {
         command.add("--trigger", options.trigger, "manual, ping, callback or system").with_default();
         command.add("--issue-id", options.issue, "The issue it shall work on");
         command.add("--reason", options.reason, "Why, as the agent is told");
-        command.add("--timeout-ms", options.timeout_ms, "Stop following after this long; 0 follows to the end").with_default();
+        command.add("--timeout-ms", options.timeout_ms, "Stop following after this long; 0 follows to the end")
+            .with_default();
         command.flag("--debug", options.debug, "Show everything as it comes");
       },
       run);

@@ -19,7 +19,10 @@ bool matches(const json::value& issue, const std::string& wanted) {
 
 Result<> list(Client& client, const Listing& options) {
   QueryText query;
-  query.add("status", options.status).add("assigneeAgentId", options.assignee).add("projectId", options.project).add("parentId", options.parent);
+  query.add("status", options.status)
+      .add("assigneeAgentId", options.assignee)
+      .add("projectId", options.project)
+      .add("parentId", options.parent);
   json::value issues = TRY(client.get(query.after(path("/api/companies/{}/issues", {TRY(client.company())}))));
   if (!options.match.empty() && issues.is_array()) {
     json::array kept;
@@ -28,7 +31,8 @@ Result<> list(Client& client, const Listing& options) {
       if (matches(issue, wanted)) kept.push_back(std::move(issue));
     issues = std::move(kept);
   }
-  client.print(issues, {"identifier", "id", "status", "priority", "title", "assigneeAgentId", "projectId", "updatedAt"});
+  client.print(issues,
+               {"identifier", "id", "status", "priority", "title", "assigneeAgentId", "projectId", "updatedAt"});
   return {};
 }
 
@@ -142,7 +146,8 @@ void add_issue_commands(CommandLine& line) {
         command.add("--hidden-at", options.hidden_at, "Time from which it is hidden, or null");
       },
       update);
-  add_client_command<IssueReference>(line, group, "delete", "Delete an issue", CompanyOption::none, declare_issue, remove);
+  add_client_command<IssueReference>(line, group, "delete", "Delete an issue", CompanyOption::none, declare_issue,
+                                     remove);
 }
 
 }  // namespace paperclip::cli

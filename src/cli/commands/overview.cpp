@@ -34,7 +34,8 @@ Result<> costs_by_agent(Client& client, const NoMore&) {
 }
 
 Result<> goals(Client& client, const NoMore&) {
-  client.print(TRY(client.get(path("/api/companies/{}/goals", {TRY(client.company())}))), {"id", "title", "level", "status", "parentId"});
+  client.print(TRY(client.get(path("/api/companies/{}/goals", {TRY(client.company())}))),
+               {"id", "title", "level", "status", "parentId"});
   return {};
 }
 
@@ -63,13 +64,15 @@ void add_overview_commands(CommandLine& line) {
         command.add("--entity-id", options.entity, "Only to this entity");
       },
       activity);
-  add_client_command<NoMore>(line, line.group("dashboard", "A company at a glance"), "get", "Show the figures", CompanyOption::taken,
-                             nothing_more, dashboard);
+  add_client_command<NoMore>(line, line.group("dashboard", "A company at a glance"), "get", "Show the figures",
+                             CompanyOption::taken, nothing_more, dashboard);
   const auto money = line.group("costs", "What the agents cost");
   add_client_command<NoMore>(line, money, "summary", "Spending and budget", CompanyOption::taken, nothing_more, costs);
-  add_client_command<NoMore>(line, money, "by-agent", "Spending of each agent", CompanyOption::taken, nothing_more, costs_by_agent);
+  add_client_command<NoMore>(line, money, "by-agent", "Spending of each agent", CompanyOption::taken, nothing_more,
+                             costs_by_agent);
   const auto group = line.group("goal", "Goals");
-  add_client_command<NoMore>(line, group, "list", "List the goals of a company", CompanyOption::taken, nothing_more, goals);
+  add_client_command<NoMore>(line, group, "list", "List the goals of a company", CompanyOption::taken, nothing_more,
+                             goals);
   add_client_command<NewGoal>(
       line, group, "create", "Create a goal", CompanyOption::taken,
       [](OptionSet& command, NewGoal& options) {

@@ -17,7 +17,8 @@ struct Listing : ClientOptions {
 };
 
 Result<> list(Client& client, const Listing& options) {
-  client.print(TRY(client.get(QueryText().add("status", options.status).after("/api/plugins"))), {"pluginKey", "version", "status", "id", "lastError"});
+  client.print(TRY(client.get(QueryText().add("status", options.status).after("/api/plugins"))),
+               {"pluginKey", "version", "status", "id", "lastError"});
   return {};
 }
 
@@ -28,8 +29,10 @@ struct Installation : ClientOptions {
 
 Result<> install(Client& client, const Installation& options) {
   const std::string& name = options.package;
-  const bool local = options.local || name.starts_with("./") || name.starts_with("../") || name.starts_with('/') || name.starts_with('~');
-  json::object body{{"packageName", local ? expand_path(client.around(), name).string() : name}, {"isLocalPath", local}};
+  const bool local = options.local || name.starts_with("./") || name.starts_with("../") || name.starts_with('/') ||
+                     name.starts_with('~');
+  json::object body{{"packageName", local ? expand_path(client.around(), name).string() : name},
+                    {"isLocalPath", local}};
   put(body, "version", options.version);
   client.print(TRY(client.post("/api/plugins/install", body)));
   return {};
@@ -40,19 +43,22 @@ struct Removal : PluginReference {
 };
 
 Result<> uninstall(Client& client, const Removal& options) {
-  client.print(TRY(client.remove(QueryText().add("purge", options.force ? "true" : "").after(path("/api/plugins/{}", {options.plugin})))));
+  client.print(TRY(client.remove(
+      QueryText().add("purge", options.force ? "true" : "").after(path("/api/plugins/{}", {options.plugin})))));
   return {};
 }
 
 Result<> inspect(Client& client, const PluginReference& options) {
   const json::value plugin = TRY(client.get(path("/api/plugins/{}", {options.plugin})));
-  if (plugin.is_null()) return not_found("There is no plugin '" + options.plugin + "'. `paperclip plugin list` shows what is installed.");
+  if (plugin.is_null())
+    return not_found("There is no plugin '" + options.plugin + "'. `paperclip plugin list` shows what is installed.");
   client.print(plugin);
   return {};
 }
 
 Result<> examples(Client& client, const NoMore&) {
-  client.print(TRY(client.get("/api/plugins/examples")), {"packageName", "pluginKey", "displayName", "description", "localPath", "tag"});
+  client.print(TRY(client.get("/api/plugins/examples")),
+               {"packageName", "pluginKey", "displayName", "description", "localPath", "tag"});
   return {};
 }
 
@@ -65,7 +71,8 @@ void add_plugin_commands(CommandLine& line) {
   };
   add_client_command<Listing>(
       line, group, "list", "List the plugins", CompanyOption::none,
-      [](OptionSet& command, Listing& options) { command.add("--status", options.status, "Only in this status"); }, list);
+      [](OptionSet& command, Listing& options) { command.add("--status", options.status, "Only in this status"); },
+      list);
   add_client_command<Installation>(
       line, group, "install", "Install a plugin", CompanyOption::none,
       [](OptionSet& command, Installation& options) {
@@ -82,12 +89,14 @@ void add_plugin_commands(CommandLine& line) {
       },
       uninstall);
   for (const char* verb : {"enable", "disable"})
-    with_plugin(verb, verb == std::string_view("enable") ? "Start a plugin" : "Stop a plugin", [verb](Client& client, const PluginReference& options) -> Result<> {
-      client.print(TRY(client.post(path(std::string("/api/plugins/{}/") + verb, {options.plugin}))));
-      return {};
-    });
+    with_plugin(verb, verb == std::string_view("enable") ? "Start a plugin" : "Stop a plugin",
+                [verb](Client& client, const PluginReference& options) -> Result<> {
+                  client.print(TRY(client.post(path(std::string("/api/plugins/{}/") + verb, {options.plugin}))));
+                  return {};
+                });
   with_plugin("inspect", "Show a plugin", inspect);
-  add_client_command<NoMore>(line, group, "examples", "List plugins to learn from", CompanyOption::none, nothing_more, examples);
+  add_client_command<NoMore>(line, group, "examples", "List plugins to learn from", CompanyOption::none, nothing_more,
+                             examples);
 }
 
 }  // namespace paperclip::cli

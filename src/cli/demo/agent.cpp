@@ -13,8 +13,10 @@ namespace paperclip::cli::demo {
 Result<Seat> Seat::take(const Surroundings& around) {
   for (const char* name : {"PAPERCLIP_API_URL", "PAPERCLIP_API_KEY", "PAPERCLIP_RUN_ID"})
     if (around.variable(name).empty())
-      return bad_request(fmt::format("{} is not set. This program is started by a Paperclip server, as an agent of `paperclip demo`.", name));
-  Seat seat(around, Client(around, around.variable("PAPERCLIP_API_URL"), around.variable("PAPERCLIP_API_KEY"), around.variable("PAPERCLIP_RUN_ID")));
+      return bad_request(fmt::format(
+          "{} is not set. This program is started by a Paperclip server, as an agent of `paperclip demo`.", name));
+  Seat seat(around, Client(around, around.variable("PAPERCLIP_API_URL"), around.variable("PAPERCLIP_API_KEY"),
+                           around.variable("PAPERCLIP_RUN_ID")));
   const json::value me = TRY(seat.api_.get("/api/agents/me"));
   seat.agent_id_ = string_at(me, "id").value_or("");
   seat.company_id_ = string_at(me, "companyId").value_or("");
@@ -29,7 +31,8 @@ Result<Seat> Seat::take(const Surroundings& around) {
 Result<json::value> Seat::task() { return api_.get(path("/api/issues/{}", {task_id_})); }
 
 Result<bool> Seat::check_out() {
-  const json::object body{{"agentId", agent_id_}, {"expectedStatuses", json::array{"todo", "backlog", "blocked", "in_review", "in_progress"}}};
+  const json::object body{{"agentId", agent_id_},
+                          {"expectedStatuses", json::array{"todo", "backlog", "blocked", "in_review", "in_progress"}}};
   auto taken = api_.post(path("/api/issues/{}/checkout", {task_id_}), body);
   if (taken) return true;
   if (taken.error().kind == ErrorKind::conflict) return false;
@@ -44,8 +47,10 @@ Result<> Seat::comment(const std::string& markdown) {
 Result<> Seat::write_document(const std::string& key, const std::string& title, const std::string& markdown) {
   const auto where = path("/api/issues/{}/documents/{}", {task_id_, key});
   json::object body{{"title", title}, {"format", "markdown"}, {"body", markdown}};
-  if (auto known = api_.get(where)) body["baseRevisionId"] = string_at(*known, "latestRevisionId").value_or("");
-  else if (known.error().kind != ErrorKind::not_found) return std::move(known).error();
+  if (auto known = api_.get(where))
+    body["baseRevisionId"] = string_at(*known, "latestRevisionId").value_or("");
+  else if (known.error().kind != ErrorKind::not_found)
+    return std::move(known).error();
   TRY(api_.put(where, body));
   return {};
 }
@@ -87,7 +92,9 @@ Result<std::uint32_t> limit_of(const json::value& issue) {
   const auto text = fact(issue, "below");
   const auto limit = std::strtoul(text.c_str(), nullptr, 10);
   if (limit < 100 || limit > 100'000'000)
-    return bad_request("The issue does not say below which number (a line `below: 2000000`, from 100 to 100000000), but '" + text + "'.");
+    return bad_request(
+        "The issue does not say below which number (a line `below: 2000000`, from 100 to 100000000), but '" + text +
+        "'.");
   return static_cast<std::uint32_t>(limit);
 }
 

@@ -57,16 +57,21 @@ struct Watched {
 };
 
 // Whether nothing more will happen: every issue closed, every run ended.
-bool at_rest(const demo::Snapshot& now) { return !now.issues.empty() && now.issues_done() == now.issues.size() && now.runs_live() == 0; }
+bool at_rest(const demo::Snapshot& now) {
+  return !now.issues.empty() && now.issues_done() == now.issues.size() && now.runs_live() == 0;
+}
 
-Result<Watched> watch(Client& client, const demo::Company& company, demo::View& view, const Interrupts& interrupts, Deadline deadline) {
+Result<Watched> watch(Client& client, const demo::Company& company, demo::View& view, const Interrupts& interrupts,
+                      Deadline deadline) {
   ChangeSignal changes(client, company.id);
   demo::Listening listening;
   while (true) {
     Watched watched{.last = TRY(demo::take_snapshot(client, company))};
     TRY(listening.hear(client, watched.last, view));
     view.show(watched.last);
-    watched.outcome = at_rest(watched.last) ? Outcome::finished : interrupts.came() ? Outcome::interrupted : Outcome::stuck;
+    watched.outcome = at_rest(watched.last) ? Outcome::finished
+                      : interrupts.came()   ? Outcome::interrupted
+                                            : Outcome::stuck;
     if (watched.outcome != Outcome::stuck || deadline.passed()) {
       view.finish(watched.last);
       return watched;
@@ -75,13 +80,17 @@ Result<Watched> watch(Client& client, const demo::Company& company, demo::View& 
   }
 }
 
-json::object summary_of(const demo::Company& company, const Client& client, const Watched& watched, std::chrono::milliseconds took) {
+json::object summary_of(const demo::Company& company, const Client& client, const Watched& watched,
+                        std::chrono::milliseconds took) {
   const auto& last = watched.last;
   json::array issues;
   for (const auto& issue : last.issues)
-    issues.emplace_back(json::object{{"identifier", issue.identifier}, {"title", issue.title}, {"status", issue.status}, {"agent", issue.agent}});
+    issues.emplace_back(json::object{
+        {"identifier", issue.identifier}, {"title", issue.title}, {"status", issue.status}, {"agent", issue.agent}});
   return {{"ok", watched.outcome == Outcome::finished && last.runs_in("succeeded") == last.runs.size()},
-          {"outcome", watched.outcome == Outcome::finished ? "finished" : watched.outcome == Outcome::interrupted ? "interrupted" : "timed_out"},
+          {"outcome", watched.outcome == Outcome::finished      ? "finished"
+                      : watched.outcome == Outcome::interrupted ? "interrupted"
+                                                                : "timed_out"},
           {"companyId", company.id},
           {"apiBase", client.base()},
           {"issue", company.top_identifier},
@@ -94,17 +103,22 @@ json::object summary_of(const demo::Company& company, const Client& client, cons
           {"issues", std::move(issues)}};
 }
 
-void print_summary(std::ostream& out, const json::object& summary, const std::string& almanac, const demo::Snapshot& last) {
+void print_summary(std::ostream& out, const json::object& summary, const std::string& almanac,
+                   const demo::Snapshot& last) {
   const auto number = [&](const char* key) { return summary.at(key).to_number<std::int64_t>(); };
   if (!almanac.empty()) out << "\n" << almanac << "\n";
-  out << fmt::format("{} of {} issues done, {} of {} runs succeeded, {} spent, {:.1f} s.\n", number("issuesDone"), number("issuesTotal"),
-                     number("runsSucceeded"), number("runsTotal"), dollars(number("costCents")), static_cast<double>(number("durationMs")) / 1000);
+  out << fmt::format("{} of {} issues done, {} of {} runs succeeded, {} spent, {:.1f} s.\n", number("issuesDone"),
+                     number("issuesTotal"), number("runsSucceeded"), number("runsTotal"), dollars(number("costCents")),
+                     static_cast<double>(number("durationMs")) / 1000);
   if (summary.at("outcome") != "timed_out") return;
   out << "It did not finish in time. Open:\n";
   for (const auto& issue : last.issues)
-    if (issue.status != "done") out << fmt::format("  {} {} ({}, {})\n", issue.identifier, issue.title, issue.status, issue.agent);
+    if (issue.status != "done")
+      out << fmt::format("  {} {} ({}, {})\n", issue.identifier, issue.title, issue.status, issue.agent);
   for (const auto& run : last.runs)
-    if (run.status != "succeeded") out << fmt::format("  run {} of {} on {}: {} {}\n", run.id, run.agent, run.issue_identifier, run.status, run.error);
+    if (run.status != "succeeded")
+      out << fmt::format("  run {} of {} on {}: {} {}\n", run.id, run.agent, run.issue_identifier, run.status,
+                         run.error);
 }
 
 Result<int> play(Client& client, const DemoOptions& options, const demo::Plan& plan, const Interrupts& interrupts) {
@@ -112,7 +126,8 @@ Result<int> play(Client& client, const DemoOptions& options, const demo::Plan& p
   std::ostream& out = options.as_json ? around.err : around.out;
   const auto began = std::chrono::steady_clock::now();
   const demo::Company company = TRY(demo::found_company(client, plan));
-  out << fmt::format("{} is founded: {} agents, one issue. Watch them work.\n\n", company.name, company.agents.size()) << std::flush;
+  out << fmt::format("{} is founded: {} agents, one issue. Watch them work.\n\n", company.name, company.agents.size())
+      << std::flush;
   demo::View view(out, company, around.colour && !options.as_json);
   auto watched = watch(client, company, view, interrupts, Deadline::in(std::chrono::milliseconds(options.timeout_ms)));
   if (!watched || watched->outcome != Outcome::finished) demo::pause_agents(client, company);
@@ -130,7 +145,9 @@ Result<int> play(Client& client, const DemoOptions& options, const demo::Plan& p
     print_summary(out, summary, almanac, watched->last);
   }
   if (options.keep && watched->outcome != Outcome::interrupted)
-    out << fmt::format("\nStill running: {}/{}/issues/{}\n", client.base(), company.issue_prefix, company.top_identifier) << std::flush;
+    out << fmt::format("\nStill running: {}/{}/issues/{}\n", client.base(), company.issue_prefix,
+                       company.top_identifier)
+        << std::flush;
   return summary.at("ok") == true ? 0 : 1;
 }
 
@@ -151,7 +168,8 @@ Result<int> demo_command(const Surroundings& around, const DemoOptions& options)
   Client client(around, server.url(), {});
   auto played = play(client, options, plan, interrupts);
   if (played && options.keep) {
-    (options.as_json ? around.err : around.out) << "Ctrl-C stops the server" << (options.home.empty() ? " and removes its data.\n" : ".\n") << std::flush;
+    (options.as_json ? around.err : around.out)
+        << "Ctrl-C stops the server" << (options.home.empty() ? " and removes its data.\n" : ".\n") << std::flush;
     interrupts.await();
   }
   return played;
@@ -174,17 +192,22 @@ void add_demo_commands(CommandLine& line) {
       [](OptionSet& command, DemoOptions& options) {
         command.flag("--keep", options.keep, "Leave the server running until Ctrl-C");
         command.add("--home", options.home, "Keep its data here, in place of a temporary directory");
-        command.add("--api-base", options.api_base, "Use this server instead of one of its own; it must run on this machine");
+        command.add("--api-base", options.api_base,
+                    "Use this server instead of one of its own; it must run on this machine");
         command.add("--api-key", options.api_key, "Bearer token for that server");
         command.add("--below", options.below, "How far the agents count").range(1000, 100'000'000).with_default();
-        command.add("--pace-ms", options.pace_ms, "How long an agent rests after each line it says").range(0, 10'000).with_default();
+        command.add("--pace-ms", options.pace_ms, "How long an agent rests after each line it says")
+            .range(0, 10'000)
+            .with_default();
         command.add("--timeout-ms", options.timeout_ms, "Give up after this long").range(1000, 600'000).with_default();
         command.flag("--json", options.as_json, "Print a summary as JSON; progress goes to stderr");
       },
       demo_command);
   line.add<AgentOptions>(
       line.top(), "demo-agent", "",
-      [](OptionSet& command, AgentOptions& options) { command.add("part", options.part, "lead or worker").required().one_of({"lead", "worker"}); },
+      [](OptionSet& command, AgentOptions& options) {
+        command.add("part", options.part, "lead or worker").required().one_of({"lead", "worker"});
+      },
       agent_command);
 }
 

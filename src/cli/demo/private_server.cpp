@@ -26,8 +26,9 @@ Result<PrivateServer> PrivateServer::start(const Surroundings& around, const std
     directory = expand_path(around, home);
     TRY(os::make_directories(directory));
   }
-  const auto environment = overlay([](const std::string&) { return std::nullopt; },
-                                   {{"PAPERCLIP_HOME", directory.string()}, {"PORT", "0"}, {"HOME", directory.string()}});
+  const auto environment =
+      overlay([](const std::string&) { return std::nullopt; },
+              {{"PAPERCLIP_HOME", directory.string()}, {"PORT", "0"}, {"HOME", directory.string()}});
   auto config = TRY(server::load_config(environment, directory));
   TRY(log_to_file(config.log_directory / "server.log"));
   out.server_ = TRY(server::Server::start(std::move(config)));

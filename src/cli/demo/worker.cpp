@@ -20,10 +20,13 @@ struct Findings {
 
 Findings count(std::uint32_t limit) {
   const auto primes = primes_below(limit);
-  Findings found{.markdown = "## How many\n\n| below | primes |\n|---|---|\n", .method = "sieve-of-eratosthenes", .numbers = limit};
+  Findings found{.markdown = "## How many\n\n| below | primes |\n|---|---|\n",
+                 .method = "sieve-of-eratosthenes",
+                 .numbers = limit};
   const auto row = [&](std::uint64_t bound) {
     const auto at = std::lower_bound(primes.begin(), primes.end(), bound);
-    found.markdown += fmt::format("| {} | {} |\n", grouped(bound), grouped(static_cast<std::uint64_t>(at - primes.begin())));
+    found.markdown +=
+        fmt::format("| {} | {} |\n", grouped(bound), grouped(static_cast<std::uint64_t>(at - primes.begin())));
   };
   for (std::uint64_t bound = 10; bound < limit; bound *= 10) row(bound);
   row(limit);
@@ -34,28 +37,36 @@ Findings count(std::uint32_t limit) {
 Findings gap(std::uint32_t limit) {
   const Gap widest = widest_gap(primes_below(limit));
   Findings found{.method = "neighbours", .numbers = limit};
-  found.in_short = fmt::format("{} apart: {} and {}", widest.to - widest.from, grouped(widest.from), grouped(widest.to));
-  found.markdown = fmt::format("## The widest gap\n\nNo prime lies between {} and {}: they are {} apart.\n", grouped(widest.from), grouped(widest.to),
-                               widest.to - widest.from);
+  found.in_short =
+      fmt::format("{} apart: {} and {}", widest.to - widest.from, grouped(widest.from), grouped(widest.to));
+  found.markdown = fmt::format("## The widest gap\n\nNo prime lies between {} and {}: they are {} apart.\n",
+                               grouped(widest.from), grouped(widest.to), widest.to - widest.from);
   return found;
 }
 
 Findings twins(std::uint32_t limit) {
   const Twins all = twin_primes(primes_below(limit));
   Findings found{.method = "neighbours", .numbers = limit};
-  found.in_short = fmt::format("{} pairs, the last {} and {}", grouped(all.pairs), grouped(all.last), grouped(all.last + 2));
-  found.markdown = fmt::format("## Twins\n\n{} pairs differ by two; the last pair is {} and {}.\n", grouped(all.pairs), grouped(all.last), grouped(all.last + 2));
+  found.in_short =
+      fmt::format("{} pairs, the last {} and {}", grouped(all.pairs), grouped(all.last), grouped(all.last + 2));
+  found.markdown = fmt::format("## Twins\n\n{} pairs differ by two; the last pair is {} and {}.\n", grouped(all.pairs),
+                               grouped(all.last), grouped(all.last + 2));
   return found;
 }
 
 // One page of what the others found: the issues that this one waited for have it.
 Result<Findings> almanac(Seat& seat, const json::value& issue, std::uint32_t limit) {
-  Findings found{.key = "almanac", .markdown = fmt::format("# The primes below {}\n", grouped(limit)), .method = "copy-editing", .numbers = 1};
+  Findings found{.key = "almanac",
+                 .markdown = fmt::format("# The primes below {}\n", grouped(limit)),
+                 .method = "copy-editing",
+                 .numbers = 1};
   const auto* sources = member(issue, "blockedBy");
-  if (sources == nullptr || !sources->is_array() || sources->get_array().empty()) return conflict("The issue waits for no study; there is nothing to write from.");
+  if (sources == nullptr || !sources->is_array() || sources->get_array().empty())
+    return conflict("The issue waits for no study; there is nothing to write from.");
   std::vector<std::pair<std::string, std::string>> chapters;
   for (const auto& source : sources->get_array()) {
-    const json::value document = TRY(seat.api().get(path("/api/issues/{}/documents/result", {string_at(source, "id").value_or("")})));
+    const json::value document =
+        TRY(seat.api().get(path("/api/issues/{}/documents/result", {string_at(source, "id").value_or("")})));
     chapters.emplace_back(string_at(source, "identifier").value_or(""), string_at(document, "body").value_or(""));
     seat.say("taking over " + chapters.back().first);
   }
@@ -89,7 +100,8 @@ Result<int> run_worker(Seat& seat) {
     seat.say("already " + status);
     return 0;
   }
-  seat.say(fmt::format("{}: {} ({})", string_at(issue, "identifier").value_or(""), string_at(issue, "title").value_or(""),
+  seat.say(fmt::format("{}: {} ({})", string_at(issue, "identifier").value_or(""),
+                       string_at(issue, "title").value_or(""),
                        seat.wake_reason().empty() ? "on demand" : seat.wake_reason()));
   if (!TRY(seat.check_out())) {
     seat.say("somebody else has it");

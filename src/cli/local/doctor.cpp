@@ -28,9 +28,13 @@ Result<int> doctor(const Surroundings& around, const DoctorOptions& options) {
   if (options.as_json) {
     json::array rows;
     for (const auto& check : checks)
-      rows.emplace_back(json::object{{"name", check.name}, {"status", word(check.health)}, {"message", check.message},
-                                     {"advice", check.advice.empty() ? json::value(nullptr) : json::value(check.advice)}});
-    print_value(around.out, json::object{{"ok", failures == 0}, {"failures", failures}, {"checks", std::move(rows)}}, true);
+      rows.emplace_back(
+          json::object{{"name", check.name},
+                       {"status", word(check.health)},
+                       {"message", check.message},
+                       {"advice", check.advice.empty() ? json::value(nullptr) : json::value(check.advice)}});
+    print_value(around.out, json::object{{"ok", failures == 0}, {"failures", failures}, {"checks", std::move(rows)}},
+                true);
   } else {
     print_checks(around.out, checks, around.colour);
   }
@@ -44,7 +48,9 @@ struct RunOptions : ServeOptions {
 
 // Everything a person needs between unpacking and a running server.
 Result<int> run(const Surroundings& around, const RunOptions& options) {
-  const Onboarded done = TRY(onboard(around, OnboardOptions{{options.config, options.data_dir, options.instance}, options.bind, false, false, options.as_json}));
+  const Onboarded done = TRY(onboard(
+      around, OnboardOptions{
+                  {options.config, options.data_dir, options.instance}, options.bind, false, false, options.as_json}));
   std::ostream& told = options.as_json ? around.err : around.out;
   if (done.wrote_configuration) {
     print_onboarded(told, done);
@@ -54,9 +60,11 @@ Result<int> run(const Surroundings& around, const RunOptions& options) {
   if (options.port) here.environment = overlay(here.environment, {{"PORT", std::to_string(*options.port)}});
   const auto checks = run_checks(here, options.repair);
   const int failures = failures_in(checks);
-  const bool quiet = std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.health == Health::ok; });
+  const bool quiet =
+      std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.health == Health::ok; });
   if (!quiet) print_checks(told, checks, around.colour && !options.as_json), told << '\n';
-  if (failures > 0) return bad_request(fmt::format("{} of {} checks failed; the server was not started.", failures, checks.size()));
+  if (failures > 0)
+    return bad_request(fmt::format("{} of {} checks failed; the server was not started.", failures, checks.size()));
   return serve(around, options);
 }
 
@@ -64,14 +72,19 @@ Result<int> run(const Surroundings& around, const RunOptions& options) {
 
 void print_checks(std::ostream& out, const std::vector<Check>& checks, bool colour) {
   for (const auto& check : checks) {
-    const char* paint = !colour ? "" : check.health == Health::ok ? "\x1b[32m" : check.health == Health::warn ? "\x1b[33m" : "\x1b[31m";
-    out << fmt::format("{}{:<5}{} {:<16} {}\n", paint, word(check.health), colour ? "\x1b[0m" : "", check.name, check.message);
+    const char* paint = !colour                        ? ""
+                        : check.health == Health::ok   ? "\x1b[32m"
+                        : check.health == Health::warn ? "\x1b[33m"
+                                                       : "\x1b[31m";
+    out << fmt::format("{}{:<5}{} {:<16} {}\n", paint, word(check.health), colour ? "\x1b[0m" : "", check.name,
+                       check.message);
     if (check.health != Health::ok && !check.advice.empty()) out << fmt::format("{:<23}{}\n", "", check.advice);
   }
 }
 
 int failures_in(const std::vector<Check>& checks) {
-  return static_cast<int>(std::count_if(checks.begin(), checks.end(), [](const Check& check) { return check.health == Health::fail; }));
+  return static_cast<int>(
+      std::count_if(checks.begin(), checks.end(), [](const Check& check) { return check.health == Health::fail; }));
 }
 
 void add_doctor_command(CommandLine& line) {

@@ -32,7 +32,8 @@ std::vector<Variable> variables_of(const Surroundings& around, const server::Con
       if (auto value = env_file_value(file, name)) variable = {name, *value, "file", required};
     if (variable.value.empty() && !where.empty())
       if (const auto* value = find_path(content, where); value != nullptr && !value->is_null())
-        variable = {name, value->is_string() ? std::string(value->get_string()) : to_string(*value), "config", required};
+        variable = {name, value->is_string() ? std::string(value->get_string()) : to_string(*value), "config",
+                    required};
     if (variable.value.empty()) variable = {name, otherwise, otherwise.empty() ? "missing" : "default", required};
     out.push_back(std::move(variable));
   };
@@ -62,7 +63,10 @@ Result<int> env(const Surroundings& outside, const EnvOptions& options) {
   if (options.as_json) {
     json::array rows;
     for (const auto& variable : variables)
-      rows.emplace_back(json::object{{"name", variable.name}, {"value", variable.value}, {"source", variable.source}, {"required", variable.required}});
+      rows.emplace_back(json::object{{"name", variable.name},
+                                     {"value", variable.value},
+                                     {"source", variable.source},
+                                     {"required", variable.required}});
     print_value(around.out, rows, true);
     return 0;
   }
@@ -71,8 +75,9 @@ Result<int> env(const Surroundings& outside, const EnvOptions& options) {
   around.out << '\n';
   for (const auto& variable : variables)
     if (variable.required || variable.source != "missing")
-      around.out << fmt::format("export {}='{}'\n", variable.name,
-                                variable.value.empty() ? "<set-this-value>" : replace_all(variable.value, "'", "'\\''"));
+      around.out << fmt::format(
+          "export {}='{}'\n", variable.name,
+          variable.value.empty() ? "<set-this-value>" : replace_all(variable.value, "'", "'\\''"));
   return 0;
 }
 
@@ -95,6 +100,7 @@ void add_local_commands(CommandLine& line) {
   add_doctor_command(line);
   add_env_command(line);
   add_hostname_command(line);
+  add_backup_command(line);
 }
 
 }  // namespace paperclip::cli

@@ -24,13 +24,17 @@ Result<std::string> hostname_in(std::string_view text) {
   if (const auto scheme = host.find("://"); scheme != std::string_view::npos) host = host.substr(scheme + 3);
   host = host.substr(0, host.find_first_of("/?#"));
   if (const auto at = host.rfind('@'); at != std::string_view::npos) host = host.substr(at + 1);
-  if (host.starts_with('[')) host = host.substr(1, host.find(']') - 1);
-  else if (std::count(host.begin(), host.end(), ':') == 1) host = host.substr(0, host.find(':'));
+  if (host.starts_with('['))
+    host = host.substr(1, host.find(']') - 1);
+  else if (std::count(host.begin(), host.end(), ':') == 1)
+    host = host.substr(0, host.find(':'));
   const std::string name = lower(host);
   const bool fine = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '.' || c == ':' || c == '_';
   });
-  if (!fine) return bad_request(fmt::format("'{}' is no hostname. Give one such as paperclip.example.com, or an address such as http://host:3100.", text));
+  if (!fine)
+    return bad_request(fmt::format(
+        "'{}' is no hostname. Give one such as paperclip.example.com, or an address such as http://host:3100.", text));
   return name;
 }
 
@@ -41,7 +45,8 @@ Result<int> allow(const Surroundings& outside, const HostnameOptions& options) {
   auto content = read_configuration(config.config_file);
   if (!content) {
     if (content.error().kind != ErrorKind::not_found) return std::move(content).error();
-    around.err << "There is no configuration at " << config.config_file.string() << " yet. Run `paperclip onboard` first.\n";
+    around.err << "There is no configuration at " << config.config_file.string()
+               << " yet. Run `paperclip onboard` first.\n";
     return 0;
   }
   json::object& server = content->at("server").as_object();
@@ -55,7 +60,11 @@ Result<int> allow(const Surroundings& outside, const HostnameOptions& options) {
   server["allowedHostnames"] = json::array(names.begin(), names.end());
   if (added) TRY(write_configuration(config.config_file, *content, "configure"));
   if (options.as_json) {
-    print_value(around.out, json::object{{"hostname", name}, {"added", added}, {"allowedHostnames", json::array(names.begin(), names.end())}}, true);
+    print_value(
+        around.out,
+        json::object{
+            {"hostname", name}, {"added", added}, {"allowedHostnames", json::array(names.begin(), names.end())}},
+        true);
   } else {
     around.out << (added ? "Allowed " : "Already allowed: ") << name << '\n';
     if (added) around.out << "Restart the server for it to take effect.\n";

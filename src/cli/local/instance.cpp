@@ -23,7 +23,8 @@ void declare_instance_options(OptionSet& command, InstanceOptions& options) {
 
 Surroundings at_instance(const Surroundings& around, const InstanceOptions& options) {
   Surroundings out = around;
-  if (!options.instance.empty()) out.environment = overlay(around.environment, {{"PAPERCLIP_INSTANCE_ID", options.instance}});
+  if (!options.instance.empty())
+    out.environment = overlay(around.environment, {{"PAPERCLIP_INSTANCE_ID", options.instance}});
   return with_data_directory(out, options.data_dir, options.config);
 }
 
@@ -56,7 +57,11 @@ json::object default_configuration(const Surroundings& around, const server::Con
   json::object database{{"mode", "embedded-postgres"},  // the file's word for "our own"; it is SQLite
                         {"embeddedPostgresDataDir", (root / "db").string()},
                         {"embeddedPostgresPort", 54329},
-                        {"backup", {{"enabled", true}, {"intervalMinutes", 60}, {"retentionDays", 30}, {"dir", (root / "data" / "backups").string()}}}};
+                        {"backup",
+                         {{"enabled", true},
+                          {"intervalMinutes", 60},
+                          {"retentionDays", 30},
+                          {"dir", (root / "data" / "backups").string()}}}};
   if (!paths.database_url.empty()) {
     database["mode"] = "postgres";
     database["connectionString"] = paths.database_url;
@@ -91,7 +96,8 @@ namespace {
 
 // The first thing that keeps a configuration from being used; nothing when it can be.
 std::optional<std::string> wrong_with(const json::value& content) {
-  const auto word = [&](std::string_view where, std::initializer_list<std::string_view> allowed) -> std::optional<std::string> {
+  const auto word = [&](std::string_view where,
+                        std::initializer_list<std::string_view> allowed) -> std::optional<std::string> {
     const auto* value = find_path(content, where);
     if (value == nullptr) return std::nullopt;
     if (value->is_string())
@@ -102,30 +108,38 @@ std::optional<std::string> wrong_with(const json::value& content) {
     return std::string(where) + " is " + to_string(*value) + ", expected one of " + list;
   };
   for (auto section : {"$meta", "database", "logging", "server"})
-    if (const auto* value = member(content, section); value == nullptr || !value->is_object()) return std::string(section) + " is missing";
+    if (const auto* value = member(content, section); value == nullptr || !value->is_object())
+      return std::string(section) + " is missing";
   const auto* version = find_path(content, "$meta.version");
   if (version == nullptr || !version->is_int64() || version->get_int64() != 1) return "$meta.version is not 1";
-  for (auto wrong : {word("database.mode", {"embedded-postgres", "postgres"}), word("logging.mode", {"file", "cloud"}),
-                     word("server.deploymentMode", {"local_trusted", "authenticated"}), word("server.exposure", {"private", "public"}),
-                     word("server.bind", {"loopback", "lan", "tailnet", "custom"}), word("auth.baseUrlMode", {"auto", "explicit"}),
-                     word("storage.provider", {"local_disk", "s3"}),
-                     word("secrets.provider", {"local_encrypted", "aws_secrets_manager", "gcp_secret_manager", "vault"})})
+  for (auto wrong :
+       {word("database.mode", {"embedded-postgres", "postgres"}), word("logging.mode", {"file", "cloud"}),
+        word("server.deploymentMode", {"local_trusted", "authenticated"}),
+        word("server.exposure", {"private", "public"}), word("server.bind", {"loopback", "lan", "tailnet", "custom"}),
+        word("auth.baseUrlMode", {"auto", "explicit"}), word("storage.provider", {"local_disk", "s3"}),
+        word("secrets.provider", {"local_encrypted", "aws_secrets_manager", "gcp_secret_manager", "vault"})})
     if (wrong) return wrong;
   if (const auto* port = find_path(content, "server.port"))
-    if (!port->is_int64() || port->get_int64() < 1 || port->get_int64() > 65535) return "server.port is " + to_string(*port) + ", expected 1 to 65535";
+    if (!port->is_int64() || port->get_int64() < 1 || port->get_int64() > 65535)
+      return "server.port is " + to_string(*port) + ", expected 1 to 65535";
   const auto text = [&](std::string_view where) {
     const auto* value = find_path(content, where);
     return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
   };
   if (text("server.deploymentMode") != "authenticated") {
     if (text("server.exposure") == "public") return "server.exposure is public, which local_trusted does not allow";
-    if (const auto bind = text("server.bind"); !bind.empty() && bind != "loopback") return "server.bind is " + bind + ", but local_trusted requires loopback";
+    if (const auto bind = text("server.bind"); !bind.empty() && bind != "loopback")
+      return "server.bind is " + bind + ", but local_trusted requires loopback";
   }
-  if (text("server.bind") == "custom" && text("server.customBindHost").empty()) return "server.bind is custom, but server.customBindHost is missing";
-  if (text("server.bind") == "tailnet" && text("server.exposure") == "public") return "server.bind is tailnet, which cannot be public";
+  if (text("server.bind") == "custom" && text("server.customBindHost").empty())
+    return "server.bind is custom, but server.customBindHost is missing";
+  if (text("server.bind") == "tailnet" && text("server.exposure") == "public")
+    return "server.bind is tailnet, which cannot be public";
   const bool explicit_url = text("auth.baseUrlMode") == "explicit";
-  if (explicit_url && text("auth.publicBaseUrl").empty()) return "auth.baseUrlMode is explicit, but auth.publicBaseUrl is missing";
-  if (text("server.exposure") == "public" && !explicit_url) return "server.exposure is public, which requires auth.baseUrlMode explicit";
+  if (explicit_url && text("auth.publicBaseUrl").empty())
+    return "auth.baseUrlMode is explicit, but auth.publicBaseUrl is missing";
+  if (text("server.exposure") == "public" && !explicit_url)
+    return "server.exposure is public, which requires auth.baseUrlMode explicit";
   return std::nullopt;
 }
 
@@ -169,8 +183,10 @@ std::optional<std::string> env_file_value(const fs::path& file, const std::strin
 Result<bool> ensure_env_secret(const fs::path& file, const std::string& name) {
   if (env_file_value(file, name)) return false;
   std::string text;
-  if (auto former = os::read_file(file, 1024 * 1024)) text = *std::move(former);
-  else if (former.error().kind != ErrorKind::not_found) return std::move(former).error();
+  if (auto former = os::read_file(file, 1024 * 1024))
+    text = *std::move(former);
+  else if (former.error().kind != ErrorKind::not_found)
+    return std::move(former).error();
   if (!text.empty() && text.back() != '\n') text += '\n';
   text += name + "=" + Random::system().hex(32) + "\n";
   TRY(os::make_directories(file.parent_path()));

@@ -22,7 +22,8 @@ Result<spdlog::sink_ptr> file_sink(const std::filesystem::path& file) {
   try {
     return spdlog::sink_ptr(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string()));
   } catch (const spdlog::spdlog_ex& problem) {
-    return internal_error("Cannot open the log " + file.string() + ": " + problem.what() + ". Set PAPERCLIP_LOG_DIR to a directory this user may write.");
+    return internal_error("Cannot open the log " + file.string() + ": " + problem.what() +
+                          ". Set PAPERCLIP_LOG_DIR to a directory this user may write.");
   }
 }
 
@@ -35,8 +36,10 @@ Result<> log_to_file(const std::filesystem::path& file) {
 
 Result<> log_to_file_and_terminal(const std::filesystem::path& file, bool use_stderr) {
   spdlog::sink_ptr terminal;
-  if (use_stderr) terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  else terminal = std::make_shared<spdlog::sinks::stdout_color_sink_mt>();
+  if (use_stderr)
+    terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  else
+    terminal = std::make_shared<spdlog::sinks::stdout_color_sink_mt>();
   use({TRY(file_sink(file)), std::move(terminal)});
   return {};
 }

@@ -16,9 +16,15 @@ namespace paperclip::cli {
 namespace {
 
 // What `--yes` leaves out of account: it always makes the local, trusted kind (spec/cli.md 2.1).
-constexpr const char* overridden[] = {"PAPERCLIP_DEPLOYMENT_MODE",  "PAPERCLIP_DEPLOYMENT_EXPOSURE", "PAPERCLIP_BIND",
-                                      "PAPERCLIP_BIND_HOST",        "HOST",                          "PAPERCLIP_AUTH_BASE_URL_MODE",
-                                      "PAPERCLIP_AUTH_PUBLIC_BASE_URL", "PAPERCLIP_PUBLIC_URL",      "BETTER_AUTH_URL",
+constexpr const char* overridden[] = {"PAPERCLIP_DEPLOYMENT_MODE",
+                                      "PAPERCLIP_DEPLOYMENT_EXPOSURE",
+                                      "PAPERCLIP_BIND",
+                                      "PAPERCLIP_BIND_HOST",
+                                      "HOST",
+                                      "PAPERCLIP_AUTH_BASE_URL_MODE",
+                                      "PAPERCLIP_AUTH_PUBLIC_BASE_URL",
+                                      "PAPERCLIP_PUBLIC_URL",
+                                      "BETTER_AUTH_URL",
                                       "BETTER_AUTH_BASE_URL"};
 
 Result<std::optional<Bind>> bind_of(const std::string& word) {
@@ -52,10 +58,13 @@ Result<Onboarded> onboard(const Surroundings& outside, const OnboardOptions& opt
 
   auto known = read_configuration(done.config.config_file);
   if (!known) {
-    if (known.error().kind == ErrorKind::bad_request) around.err << known.error().message << "\nIt is replaced; the former one stays as config.json.backup.\n";
-    else if (known.error().kind != ErrorKind::not_found) return std::move(known).error();
+    if (known.error().kind == ErrorKind::bad_request)
+      around.err << known.error().message << "\nIt is replaced; the former one stays as config.json.backup.\n";
+    else if (known.error().kind != ErrorKind::not_found)
+      return std::move(known).error();
     if (!bind && !options.yes && around.interactive)
-      bind = TRY(bind_of(ask(around, "Who shall reach the server: loopback (only this machine), lan, tailnet?", "loopback")));
+      bind = TRY(
+          bind_of(ask(around, "Who shall reach the server: loopback (only this machine), lan, tailnet?", "loopback")));
     if (!bind && options.yes) {
       std::string ignored;
       for (const char* name : overridden)
@@ -64,10 +73,12 @@ Result<Onboarded> onboard(const Surroundings& outside, const OnboardOptions& opt
     }
     // With a bind that was asked for, the public address of the variables counts.
     if (bind && *bind != Bind::loopback) {
-      for (const char* name : {"PAPERCLIP_AUTH_PUBLIC_BASE_URL", "BETTER_AUTH_URL", "BETTER_AUTH_BASE_URL", "PAPERCLIP_PUBLIC_URL"})
+      for (const char* name :
+           {"PAPERCLIP_AUTH_PUBLIC_BASE_URL", "BETTER_AUTH_URL", "BETTER_AUTH_BASE_URL", "PAPERCLIP_PUBLIC_URL"})
         if (done.config.public_url.empty()) done.config.public_url = around.variable(name);
     }
-    TRY(write_configuration(done.config.config_file, default_configuration(around, done.config, bind.value_or(Bind::loopback)), "onboard"));
+    TRY(write_configuration(done.config.config_file,
+                            default_configuration(around, done.config, bind.value_or(Bind::loopback)), "onboard"));
     done.wrote_configuration = true;
     done.config = TRY(server::load_config(plain.environment, plain.working_directory));
   }
@@ -83,7 +94,9 @@ Result<Onboarded> onboard(const Surroundings& outside, const OnboardOptions& opt
 
 void print_onboarded(std::ostream& out, const Onboarded& done) {
   const auto& config = done.config;
-  const auto line = [&](std::string_view label, std::string_view value) { out << fmt::format("{:<16}{}\n", label, value); };
+  const auto line = [&](std::string_view label, std::string_view value) {
+    out << fmt::format("{:<16}{}\n", label, value);
+  };
   line("Config", config.config_file.string() + (done.wrote_configuration ? " (written)" : " (kept)"));
   line("Token secret", env_file_of(config).string() + (done.made_token_secret ? " (made)" : " (kept)"));
   line("Master key", config.secrets_key_file.string() + (done.made_master_key ? " (made)" : " (kept)"));
@@ -111,8 +124,10 @@ Result<int> run_onboard(const Surroundings& around, const OnboardOptions& option
     print_onboarded(around.out, done);
   }
   bool start = options.run;
-  if (!start && !options.yes && around.interactive) start = lower(ask(around, "Start the server now?", "yes")).starts_with('y');
-  if (start) return serve(around, ServeOptions{{options.config, options.data_dir, options.instance}, {}, {}, options.as_json});
+  if (!start && !options.yes && around.interactive)
+    start = lower(ask(around, "Start the server now?", "yes")).starts_with('y');
+  if (start)
+    return serve(around, ServeOptions{{options.config, options.data_dir, options.instance}, {}, {}, options.as_json});
   if (!options.as_json) around.out << "\nNext: `paperclip run` checks everything and starts the server.\n";
   return 0;
 }

@@ -17,23 +17,31 @@ namespace {
 
 std::string url_of(const server::Server& server) {
   const std::string& host = server.config().host;
-  const std::string shown = host == "0.0.0.0" || host == "::" ? "localhost" : host.find(':') != std::string::npos ? "[" + host + "]" : host;
+  const std::string shown = host == "0.0.0.0" || host == "::"     ? "localhost"
+                            : host.find(':') != std::string::npos ? "[" + host + "]"
+                                                                  : host;
   return fmt::format("http://{}:{}", shown, server.port());
 }
 
 void print_banner(std::ostream& out, const server::Server& server) {
   const auto& config = server.config();
-  const auto line = [&](std::string_view label, std::string_view value) { out << fmt::format("{:<16}{}\n", label, value); };
+  const auto line = [&](std::string_view label, std::string_view value) {
+    out << fmt::format("{:<16}{}\n", label, value);
+  };
   line("Mode", config.database_url.empty() ? "embedded SQLite" : "PostgreSQL");
   line("Deploy", config.deployment_mode + " (" + config.exposure + ")");
   line("Bind", config.bind + " (" + config.host + ")");
-  line("Server", server.port() == config.port ? std::to_string(server.port()) : fmt::format("{} (requested {})", server.port(), config.port));
+  line("Server", server.port() == config.port ? std::to_string(server.port())
+                                              : fmt::format("{} (requested {})", server.port(), config.port));
   line("API", url_of(server) + "/api");
   if (config.serve_ui) line("UI", url_of(server));
   line("Data", config.instance_root.string());
-  line("Config", config.config_file_used ? config.config_file.string() : "defaults (" + config.config_file.string() + " is not there)");
-  line("Heartbeat", config.scheduler_enabled ? fmt::format("every {} s", config.scheduler_interval.count() / 1000) : "off");
-  out << "\nNext: create a company with\n  paperclip company create --name \"My company\"\nor watch a small one work with\n  paperclip demo\n"
+  line("Config", config.config_file_used ? config.config_file.string()
+                                         : "defaults (" + config.config_file.string() + " is not there)");
+  line("Heartbeat",
+       config.scheduler_enabled ? fmt::format("every {} s", config.scheduler_interval.count() / 1000) : "off");
+  out << "\nNext: create a company with\n  paperclip company create --name \"My company\"\nor watch a small one work "
+         "with\n  paperclip demo\n"
       << std::flush;
 }
 
@@ -63,10 +71,13 @@ Result<int> serve(const Surroundings& outside, const ServeOptions& options) {
   TRY(log_to_file_and_terminal(config.log_directory / "server.log", options.as_json));
   auto server = TRY(server::Server::start(std::move(config)));
   if (options.as_json)
-    around.out << to_string(json::object{{"url", url_of(*server)}, {"port", server->port()}, {"home", server->config().home.string()},
+    around.out << to_string(json::object{{"url", url_of(*server)},
+                                         {"port", server->port()},
+                                         {"home", server->config().home.string()},
                                          {"instanceRoot", server->config().instance_root.string()}})
                << std::endl;
-  else print_banner(around.out, *server);
+  else
+    print_banner(around.out, *server);
   int received = 0;
   sigwait(&signals, &received);
   server->stop(std::chrono::seconds(10));
