@@ -13,6 +13,7 @@
 #include "domain/issues/issue_list.h"
 #include "domain/issues/issue_rows.h"
 #include "domain/issues/lock.h"
+#include "domain/issues/monitor_check.h"
 #include "domain/issues/patch_issue.h"
 #include "domain/issues/references.h"
 #include "domain/storage/object_storage.h"
@@ -225,6 +226,11 @@ Result<Answer> force_release(Call& call) {
   return ok_json(std::move(text));
 }
 
+Result<Answer> check_monitor(Call& call) {
+  TRY(call.services.database.write([&](store::Transaction& tx) { return domain::check_monitor_now(tx, call.scope(), call.entity<IssueId>()); }));
+  return ok_true();
+}
+
 Result<Answer> inbox_lite(Call& call) {
   return ok_json(call.services.database.read([&](store::Reader& reader) {
     std::string body;
@@ -266,6 +272,7 @@ void add_issue_routes(Routes& routes) {
   routes.post("/api/issues/{id}/checkout", check_out).entity(issue_kind);
   routes.post("/api/issues/{id}/release", release).entity(issue_kind);
   routes.post("/api/issues/{id}/admin/force-release", force_release).entity(issue_kind).callers(board);
+  routes.post("/api/issues/{id}/monitor/check-now", check_monitor).entity(issue_kind);
   routes.get("/api/agents/me/inbox-lite", inbox_lite).callers(agent, "Agent authentication required", 401);
   routes.get("/api/agents/me/inbox/mine", inbox_mine).callers(agent, "Agent authentication required", 401);
 }
