@@ -227,7 +227,8 @@ Result<Answer> force_release(Call& call) {
 }
 
 Result<Answer> check_monitor(Call& call) {
-  TRY(call.services.database.write([&](store::Transaction& tx) { return domain::check_monitor_now(tx, call.scope(), call.entity<IssueId>()); }));
+  TRY(call.services.database.write(
+      [&](store::Transaction& tx) { return domain::check_monitor_now(tx, call.scope(), call.entity<IssueId>()); }));
   return ok_true();
 }
 

@@ -1,5 +1,6 @@
 #include <spdlog/spdlog.h>
 
+#include "domain/issues/monitor_check.h"
 #include "domain/runs/retries.h"
 #include "domain/runs/stranded.h"
 #include "domain/wakeups/timers.h"
@@ -52,6 +53,14 @@ void Engine::State::tick() {
         return {};
       });
       if (!woken) spdlog::error("heartbeat.timer_failed agent={} error=\"{}\"", agent.view(), woken.error().message);
+    }
+    const auto due = options.database.write([](store::Transaction& tx) -> Result<std::vector<IssueId>> { return domain::claim_due_monitors(tx); });
+    for (const auto& issue : due ? *due : std::vector<IssueId>()) {
+      auto fired = options.database.write([&](store::Transaction& tx) -> Result<> {
+        domain::fire_monitor(tx, issue);
+        return {};
+      });
+      if (!fired) spdlog::error("heartbeat.monitor_failed issue={} error=\"{}\"", issue.view(), fired.error().message);
     }
     auto swept = options.database.write([](store::Transaction& tx) -> Result<domain::StrandedReport> {
       domain::promote_due_retries(tx);

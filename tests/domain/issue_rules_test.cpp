@@ -6,6 +6,7 @@
 #include "domain/issues/delete_issue.h"
 #include "domain/issues/issue_detail.h"
 #include "domain/issues/issue_list.h"
+#include "domain/issues/monitor_check.h"
 #include "domain/issues/patch_issue.h"
 #include "work_fixture.h"
 
@@ -194,6 +195,48 @@ TEST_P(IssueRules, A_monitor_is_scheduled_shown_and_cleared_by_the_end_of_the_is
   EXPECT_EQ(done->issue.execution_state->parse().at("monitor").at("clearReason").as_string(), "done");
   EXPECT_EQ(patch(board(), make(R"({"title":"c"})").id, monitor).error().message,
             "Monitor can only be scheduled on issues assigned to an agent in in_progress or in_review");
+}
+
+TEST_P(IssueRules, A_due_monitor_fires_once_and_must_be_armed_again) {
+  const auto issue = make(R"({"title":"a","status":"in_progress","assigneeAgentId":)" + quoted(agent_.id) + "}");
+  ASSERT_TRUE(execute("delete from heartbeat_runs").ok());
+  ASSERT_TRUE(execute("delete from agent_wakeup_requests").ok());
+  ASSERT_TRUE(worked(
+      patch(board(), issue.id,
+            R"({"executionPolicy":{"monitor":{"nextCheckAt":"2020-05-03T12:00:00.000Z","scheduledBy":"board"}}})")));
+  const auto claim = [&] {
+    return *database_->write(
+        [](store::Transaction& tx) -> Result<std::vector<IssueId>> { return claim_due_monitors(tx); });
+  };
+  ASSERT_EQ(claim(), std::vector<IssueId>{issue.id});
+  EXPECT_TRUE(claim().empty());  // somebody is at it
+  ASSERT_TRUE(worked(database_->write([&](store::Transaction& tx) -> Result<> {
+    fire_monitor(tx, issue.id);
+    return {};
+  })));
+  EXPECT_EQ(wake_reasons(agent_.id), Texts{"issue_monitor_due"});
+  const auto after = this->issue(issue.id);
+  EXPECT_FALSE(after.monitor_next_check_at.has_value());
+  EXPECT_FALSE(after.execution_policy.has_value());
+  EXPECT_EQ(after.monitor_attempt_count, 1);
+  EXPECT_EQ(after.execution_state->parse().at("monitor").at("status").as_string(), "triggered");
+  EXPECT_TRUE(claim().empty());
+}
+
+TEST_P(IssueRules, A_monitor_out_of_attempts_goes_the_way_of_its_recovery_policy) {
+  const auto issue = make(R"({"title":"a","status":"in_progress","assigneeAgentId":)" + quoted(agent_.id) + "}");
+  ASSERT_TRUE(
+      worked(patch(board(), issue.id,
+                   R"({"executionPolicy":{"monitor":{"nextCheckAt":"2020-05-03T12:00:00.000Z","scheduledBy":"board",
+      "maxAttempts":1,"recoveryPolicy":"create_recovery_issue"}}})")));
+  ASSERT_TRUE(execute("update issues set monitor_attempt_count = 1 where id = :1", issue.id).ok());
+  ASSERT_TRUE(worked(database_->write([&](store::Transaction& tx) -> Result<> {
+    fire_monitor(tx, issue.id);
+    return {};
+  })));
+  EXPECT_EQ(value<std::string>("select title from issues where origin_kind = 'stranded_issue_recovery'"),
+            "Recover external-service monitor for " + *issue.identifier);
+  EXPECT_EQ(actions(issue.id).back(), "issue.monitor_recovery_issue_created");
 }
 
 TEST_P(IssueRules, A_document_is_written_on_the_revision_it_was_read_at) {
