@@ -128,7 +128,7 @@ Result<int> play(Client& client, const DemoOptions& options, const demo::Plan& p
   const demo::Company company = TRY(demo::found_company(client, plan));
   out << fmt::format("{} is founded: {} agents, one issue. Watch them work.\n\n", company.name, company.agents.size())
       << std::flush;
-  demo::View view(out, company, around.colour && !options.as_json);
+  demo::View view(out, around.colour && !options.as_json);
   auto watched = watch(client, company, view, interrupts, Deadline::in(std::chrono::milliseconds(options.timeout_ms)));
   if (!watched || watched->outcome != Outcome::finished) demo::pause_agents(client, company);
   if (!watched) return std::move(watched).error();

@@ -86,8 +86,8 @@ Result<Snapshot> take_snapshot(Client& client, const Company& company) {
   return now;
 }
 
-View::View(std::ostream& out, const Company& company, bool terminal)
-    : out_(out), company_(company), terminal_(terminal) {
+View::View(std::ostream& out, bool terminal)
+    : out_(out), terminal_(terminal) {
   winsize size{};
   if (terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40)
     columns_ = std::min<std::size_t>(size.ws_col, 140);

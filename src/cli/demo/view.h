@@ -40,7 +40,7 @@ Result<Snapshot> take_snapshot(Client& client, const Company& company);
 /// scrolls above it; elsewhere each change is a line.
 class View {
  public:
-  View(std::ostream& out, const Company& company, bool terminal);
+  View(std::ostream& out, bool terminal);
   void show(const Snapshot& now);
   /// A line of an agent's run.
   void say(const std::string& agent, const std::string& issue, const std::string& line);
@@ -53,7 +53,6 @@ class View {
   std::string paint(std::string_view code, std::string text) const;
 
   std::ostream& out_;
-  const Company& company_;
   bool terminal_;
   std::size_t columns_ = 100, drawn_ = 0;
   std::vector<std::string> pending_;
