@@ -2,8 +2,8 @@
 
 #include "domain/access/scope.h"
 #include "domain/environments/environment.h"
+#include "domain/issues/lock.h"
 #include "domain/runs/cancel.h"
-#include "domain/runs/issue_lock.h"
 #include "domain/runs/liveness.h"
 #include "domain/runs/retries.h"
 #include "domain/runs/stranded.h"
@@ -222,7 +222,17 @@ TEST_P(Runs, Failed_work_is_taken_up_once_and_then_waits_for_a_person) {
   EXPECT_EQ(context_text(second[0].context, "wakeReason"), "issue_continuation_needed");
   ASSERT_TRUE(finish(second[0], failure()).ok());
   EXPECT_EQ(issue(id).status, IssueStatus::blocked);
+  const auto recovery = value<IssueId>("select id from issues where origin_kind = 'stranded_issue_recovery' and origin_id = :1", id.view());
+  ASSERT_TRUE(recovery);
+  EXPECT_EQ(issue(*recovery).assignee_agent_id, agent_.id) << "nobody else is there";
+  EXPECT_EQ(value<std::int64_t>("select count(*) from issue_relations where issue_id = :1 and related_issue_id = :2", *recovery, id), 1);
+
+  // The recovery fails as well: it is blocked where it is, and that is the end.
+  for (int i = 0; i < 5 && !runs("queued").empty(); ++i)
+    for (const auto& setup : claim(agent_.id)) ASSERT_TRUE(finish(setup, failure()).ok());
   EXPECT_TRUE(runs("queued").empty());
+  EXPECT_EQ(issue(*recovery).status, IssueStatus::blocked);
+  EXPECT_EQ(value<std::int64_t>("select count(*) from issues"), 2);
 }
 
 TEST_P(Runs, Assigned_work_that_nobody_woke_for_is_dispatched_by_the_sweep) {
@@ -239,7 +249,7 @@ TEST_P(Runs, A_dead_checkout_is_taken_over_and_a_live_one_is_not) {
   wake(agent_.id, about(id, "issue_assigned"));
   auto claimed = claim(agent_.id);
   const auto check_out = [&](RunId run) {
-    return database_->write([&](store::Transaction& tx) { return checkout_issue(tx, company_.id, id, {agent_.id, {"todo"}, run, false}); });
+    return database_->write([&](store::Transaction& tx) { return claim_issue(tx, company_.id, id, {agent_.id, {IssueStatus::todo}}, run); });
   };
   auto other = request();
   other.payload = json::object{{"taskKey", "x"}};

@@ -22,7 +22,7 @@ void log_approval(store::Transaction& tx, const CompanyScope& scope, const Appro
 }
 
 Result<Approval> load(store::Reader& reader, const CompanyScope& scope, ApprovalId id) {
-  auto approval = reader.one<Approval>("select {} from approvals where id = :1 and company_id = :2{for update}", id, scope.company_id());
+  auto approval = reader.one<Approval>("select {} from approvals where id = :1 and company_id = :2 {for update}", id, scope.company_id());
   if (!approval) return not_found("Approval not found");
   return *std::move(approval);
 }

@@ -50,7 +50,7 @@ CompanyPatch as_company_patch(const BrandingPatch& branding) {
 }
 
 Result<> update_company(store::Transaction& tx, const CompanyScope& scope, const CompanyPatch& patch, std::string_view action, const json::value& sent) {
-  auto company = tx.one<Company>("select {} from companies where id = :1{for update}", scope.company_id());
+  auto company = tx.one<Company>("select {} from companies where id = :1 {for update}", scope.company_id());
   if (!company) return not_found("Company not found");
   if (patch.name) company->name = *patch.name;
   patch.description.apply(company->description);

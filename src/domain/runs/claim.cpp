@@ -5,7 +5,7 @@
 #include <set>
 
 #include "domain/environments/run_lease.h"
-#include "domain/issues/issue.h"
+#include "domain/issues/lock.h"
 #include "domain/runs/claim_gate.h"
 #include "domain/runs/finalise.h"
 #include "domain/runs/issue_lock.h"
@@ -76,8 +76,8 @@ Result<> check_out(store::Transaction& tx, RunSetup& setup) {
   const bool open = issue->status == "todo" || issue->status == "backlog" || issue->status == "blocked" || issue->status == "in_progress";
   if (!open || !reason || *reason == "issue_comment_mentioned" || reason->starts_with("execution_")) return {};
   if (is_blocked(tx, issue->company_id, issue->id)) return {};
-  CheckoutRequest request{setup.agent.id, {"todo", "backlog", "blocked"}, setup.run.id, context_flag(setup.context, "treeHoldInteraction")};
-  auto outcome = checkout_issue(tx, issue->company_id, issue->id, request);
+  CheckoutBody request{setup.agent.id, {IssueStatus::todo, IssueStatus::backlog, IssueStatus::blocked}};
+  auto outcome = tx.nested([&] { return claim_issue(tx, issue->company_id, issue->id, request, setup.run.id); });
   if (!outcome && outcome.error().message != "Issue checkout conflict") return std::move(outcome).error();
   setup.checked_out = outcome.ok();
   issue = find_work_issue(tx, issue->company_id, issue->id);

@@ -1,6 +1,7 @@
 #include "domain/runs/continuation.h"
 
 #include "domain/budgets/invocation_block.h"
+#include "domain/issues/comments.h"
 #include "domain/wakeups/wake.h"
 
 namespace paperclip::domain {
@@ -23,8 +24,9 @@ void say_exhausted(store::Transaction& tx, const EndedRun& ended, std::string_vi
   const std::string body = std::string(exhausted_opening) + "\n\nThe agent was asked " + std::to_string(most_attempts) +
                            " times to go on with this issue, and its last run still ended as `" + std::string(state) +
                            "`. Please say what should happen next, or move the issue.";
-  tx.execute("insert into issue_comments (id, company_id, issue_id, created_by_run_id, body, created_at, updated_at) values (:1, :2, :3, :4, :5, :6, :6)",
-             tx.new_id<CommentId>(), issue.company_id, issue.id, ended.run.id, body, tx.now());
+  Author author = Author::system("heartbeat");
+  author.run_id = ended.run.id;
+  insert_comment(tx, issue.company_id, issue.id, author, body);
 }
 
 }  // namespace

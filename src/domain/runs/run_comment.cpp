@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "domain/activity/activity.h"
+#include "domain/issues/comments.h"
 
 namespace paperclip::domain {
 
@@ -11,12 +12,9 @@ void post_summary_comment(store::Transaction& tx, const HeartbeatRun& run, const
     if (!body) body = text_at(result, key);
   if (!body) return;
   if (tx.exists("select 1 from issue_comments where created_by_run_id = :1 and issue_id = :2", run.id, issue.id)) return;
-  const CommentId id = tx.new_id<CommentId>();
-  tx.execute("insert into issue_comments (id, company_id, issue_id, author_agent_id, created_by_run_id, body, created_at, updated_at) "
-             "values (:1, :2, :3, :4, :5, :6, :7, :7)",
-             id, issue.company_id, issue.id, run.agent_id, run.id, *body, tx.now());
-  tx.execute("update issues set updated_at = :1 where id = :2", tx.now(), issue.id);
-  log_activity(tx, issue.company_id, Author{"agent", run.agent_id.str(), run.agent_id, run.id},
+  const Author author{"agent", run.agent_id.str(), run.agent_id, run.id};
+  const CommentId id = insert_comment(tx, issue.company_id, issue.id, author, *body).id;
+  log_activity(tx, issue.company_id, author,
                {"issue.comment_added", "issue", issue.id.str(),
                 json::object{{"commentId", id.view()},
                              {"bodySnippet", utf16_prefix(*body, 120)},

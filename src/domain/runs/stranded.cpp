@@ -1,6 +1,5 @@
 #include "domain/runs/stranded.h"
 
-#include "domain/activity/activity.h"
 #include "domain/budgets/invocation_block.h"
 #include "domain/runs/new_run.h"
 #include "domain/runs/run_context.h"
@@ -86,25 +85,6 @@ RunId queue_recovery_run(store::Transaction& tx, const WorkIssue& issue, const W
   follow_up.run.context = std::move(context);
   follow_up.run.retry_of_run_id = after;
   return create_follow_up(tx, std::move(follow_up)).id;
-}
-
-void escalate_stranded_issue(store::Transaction& tx, const WorkIssue& issue, std::optional<RunId> last_run) {
-  tx.execute("update issues set status = 'blocked', checkout_run_id = null, execution_run_id = null, execution_agent_name_key = null, "
-             "execution_locked_at = null, updated_at = :1 where id = :2 and company_id = :3",
-             tx.now(), issue.id, issue.company_id);
-  // What the run printed stays out of the comment: it may hold anything.
-  std::string body = "This issue was taken up again automatically, without success, so it is now blocked and waits for somebody's decision.";
-  if (last_run) body += "\n\nThe last run is `" + last_run->str() + "`; its log says what happened.";
-  const CommentId comment = tx.new_id<CommentId>();
-  tx.execute("insert into issue_comments (id, company_id, issue_id, body, created_at, updated_at) values (:1, :2, :3, :4, :5, :5)",
-             comment, issue.company_id, issue.id, body, tx.now());
-  json::object details{{"status", "blocked"},
-                       {"previousStatus", issue.status},
-                       {"source", "recovery.stranded_issue"},
-                       {"commentId", comment.view()},
-                       {"identifier", issue.identifier ? json::value(*issue.identifier) : json::value()}};
-  if (last_run) details["latestRunId"] = last_run->view();
-  log_activity(tx, issue.company_id, Author::system("heartbeat"), {"issue.updated", "issue", issue.id.str(), std::move(details)});
 }
 
 StrandedReport reconcile_stranded_issues(store::Transaction& tx, int limit) {

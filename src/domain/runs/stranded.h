@@ -19,7 +19,7 @@ enum class RecoveryKind {
 /// Queues one run that takes the work up again. `after` is the run that ended, if there was one.
 RunId queue_recovery_run(store::Transaction& tx, const WorkIssue& issue, const WakeAgent& agent, RecoveryKind kind, std::optional<RunId> after);
 
-/// A person has to look: the issue becomes blocked, with a comment that says why.
+/// Somebody in charge has to look: a recovery issue for them blocks the issue, and a comment says why (escalation.cpp).
 void escalate_stranded_issue(store::Transaction& tx, const WorkIssue& issue, std::optional<RunId> last_run);
 
 struct StrandedReport {
