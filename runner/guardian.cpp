@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -42,18 +43,18 @@ int watch(pid_t runner) {
 }
 
 std::string end_of_runner(int status) {
-  return WIFSIGNALED(status) ? "was killed by " + signal_name(WTERMSIG(status))
-                             : "ended with exit code " + std::to_string(WEXITSTATUS(status));
+  return WIFSIGNALED(status) ? "the runner was killed by " + signal_name(WTERMSIG(status))
+                             : "the runner ended with exit code " + std::to_string(WEXITSTATUS(status));
 }
 
-void report_lost(int runner_status, Boundary boundary) {
+void report_lost(const std::string& detail, Boundary boundary) {
   ExitReport report;
   report.boundary = to_text(boundary);
   report.processes_left = sweep(monotonic_ms() + sweep_limit_ms, [](pid_t, int, const rusage&) {});
   struct stat there {};
   if (fstatat(run_directory, file::exit, &there, 0) == 0) return;  // it had written its own before it died
   report.lost_reason = "runner_lost";
-  report.lost_detail = "the runner " + end_of_runner(runner_status);
+  report.lost_detail = detail;
   if (fstatat(run_directory, file::output, &there, 0) == 0) report.output_bytes = static_cast<std::uint64_t>(there.st_size);
   report.ended_ms = wall_ms();
   write_file_in(run_directory, file::exit, to_json(report), Durability::synced);
@@ -87,12 +88,15 @@ int guard(const std::vector<Boundary>& boundaries) {
   for (const Boundary boundary : boundaries) {
     const pid_t runner = fork_into(boundary);
     if (runner == 0) _exit(be_runner(boundary, caller, machine_proc, guardian, guardian_start));
-    if (runner < 0) continue;
     const bool last = boundary == boundaries.back();
+    if (runner < 0) {
+      if (last) report_lost(std::string("the runner could not be forked: ") + strerror(errno), boundary);
+      continue;
+    }
     const int status = watch(runner);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
     if (!last && WIFEXITED(status) && WEXITSTATUS(status) == boundary_refused) continue;
-    report_lost(status, boundary);
+    report_lost(end_of_runner(status), boundary);
     return 1;
   }
   return 1;

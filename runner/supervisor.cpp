@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -40,6 +41,7 @@ Supervisor::Supervisor(const Surroundings& surroundings) : surroundings_(surroun
 
 int Supervisor::run() {
   if (!prepare()) {
+    if (errno == EEXIST) return 0;  // another run's directory: nothing in it is ours to write
     report_.lost_reason = "no_command";
     report_.lost_detail = "the run directory cannot be used: " + std::string(strerror(errno));
     close_with_report();

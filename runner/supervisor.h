@@ -37,13 +37,14 @@ struct Surroundings {
 class Supervisor {
  public:
   explicit Supervisor(const Surroundings& surroundings);
-  /// Returns the process's exit code: 0 once exit.json is written.
+  /// Returns the process's exit code: 0 once exit.json is written, or is not ours to write.
   int run();
 
  private:
   enum class Phase { awaiting_start, running, closing };
   static constexpr std::int64_t never = INT64_MAX;
 
+  /// False, with errno, if the directory cannot be used.
   bool prepare();
   void wait_once();
   std::int64_t next_deadline() const;

@@ -253,7 +253,7 @@ json::value build_wake_payload(const WakeFacts& facts) {
           {"checkedOutByHarness", facts.checked_out_by_harness},
           {"dependencyBlockedInteraction", config_flag(context, "dependencyBlockedInteraction", false)},
           {"treeHoldInteraction", config_flag(context, "treeHoldInteraction", false)},
-          {"activeTreeHold", hold.is_object() ? hold : json::value(nullptr)},
+          {"activeTreeHold", hold.is_object() ? hold : json::value(json::object())},
           {"unresolvedBlockerIssueIds", or_empty(context, "unresolvedBlockerIssueIds")},
           {"unresolvedBlockerSummaries", or_empty(context, "unresolvedBlockerSummaries")},
           {"executionStage", stage.is_object() ? stage : json::value(nullptr)},

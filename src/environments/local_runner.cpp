@@ -98,6 +98,8 @@ Result<std::unique_ptr<LocalRunner>> LocalRunner::create(LocalRunnerOptions opti
   // The runner does not stand where we do.
   options.runner = std::filesystem::absolute(options.runner);
   options.root = std::filesystem::absolute(options.root);
+  // Output is acknowledged in portions of the window, so less would never be enough.
+  if (options.backlog_bytes != 0) options.backlog_bytes = std::max<std::uint64_t>(options.backlog_bytes, 2 * run_window_bytes);
   auto loop = TRY(RunLoop::create());
   return std::unique_ptr<LocalRunner>(new LocalRunner(std::move(options), std::move(loop)));
 }

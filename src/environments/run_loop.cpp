@@ -130,12 +130,13 @@ void RunLoop::loop() {
     reap_guardians();
     const int count = ::epoll_wait(poller_.get(), events, events_at_once, wait_ms());
     for (int i = 0; i < count; ++i) {
-      if (events[i].data.u64 == 0) {
+      const std::uint64_t number = events[i].data.u64;  // a copy: the kernel packs its struct
+      if (number == 0) {
         std::uint64_t rung;
         (void)!::read(bell_.get(), &rung, sizeof rung);
         continue;
       }
-      const auto ticket = tickets_.find(events[i].data.u64);
+      const auto ticket = tickets_.find(number);
       Followed* followed = ticket == tickets_.end() ? nullptr : find(ticket->second);
       if (!followed) continue;
       followed->run->on_ready((events[i].events & ~EPOLLOUT) != 0, buffer);
