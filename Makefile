@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench smoke scenarios conformance format lint release debug asan tsan clean
+.PHONY: help run demo test bench smoke scenarios conformance format lint release debug asan tsan clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -14,6 +14,11 @@ run: ## install what is missing, build, and serve http://127.0.0.1:3100
 	@scripts/install-dependencies build run
 	@$(call build,release) --target paperclip
 	@exec build/release/bin/paperclip serve
+
+demo: ## install what is missing, build, and watch a small company of agents work (ten seconds, no model)
+	@scripts/install-dependencies build run
+	@$(call build,release) --target paperclip
+	@exec build/release/bin/paperclip demo
 
 test: ## install what is missing, build, and run every test
 	@scripts/install-dependencies
