@@ -140,7 +140,7 @@ TEST_P(Engines, A_call_is_made_and_its_failure_is_the_runs) {
   ASSERT_TRUE(execute("update agents set adapter_type = 'http', adapter_config = :1 where id = :2", RawJson(R"({"url":"http://127.0.0.1:1/hook"})"), agent.id).ok());
   const auto id = start(agent.id);
   ASSERT_TRUE(reaches(id, RunStatus::failed));
-  EXPECT_EQ(engine_->live_runs(), 0u);
+  EXPECT_TRUE(engine_->wait_idle(Deadline::in(std::chrono::seconds(10))));
 }
 
 INSTANTIATE_TEST_SUITE_P(Database, Engines, ::testing::Values(store::Engine::sqlite), test::engine_name);
