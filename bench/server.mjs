@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Measures the whole server: start, memory, requests, runs. Prints tables for SPECIFICATION.md.
 //
-//   bench/server [--smoke] [--only start,requests,runs]
+//   bench/server [--smoke] [--only start,requests,runs,live]
 //
 //   --smoke    small counts, no figures: only checks that everything works; ends with "N passed, N failed"
 import { execFileSync } from 'node:child_process';
@@ -9,12 +9,13 @@ import { cpus } from 'node:os';
 import { Server, percentile, program } from './measure/server.mjs';
 import { furnish, measureRequests } from './measure/requests.mjs';
 import { measureRuns } from './measure/runs.mjs';
+import { measureLive } from './measure/live.mjs';
 
 const smoke = process.argv.includes('--smoke');
-const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1].split(',') : ['start', 'requests', 'runs'];
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1].split(',') : ['start', 'requests', 'runs', 'live'];
 const size = smoke
-  ? { starts: 2, fsyncs: 20, issues: 50, seconds: 0.2, connections: [4], samples: 3, runSeconds: 0.5, agents: 4 }
-  : { starts: 10, fsyncs: 2000, issues: 500, seconds: 4, connections: [1, 16, 64], samples: 200, runSeconds: 10, agents: 16 };
+  ? { starts: 2, fsyncs: 20, issues: 50, seconds: 0.2, connections: [4], samples: 3, runSeconds: 0.5, agents: 4, live: [3], liveSeconds: 0.3 }
+  : { starts: 10, fsyncs: 2000, issues: 500, seconds: 4, connections: [1, 16, 64], samples: 200, runSeconds: 10, agents: 16, live: [50, 100], liveSeconds: 10 };
 
 const server = new Server();
 const wanted = (name) => only.includes(name);
@@ -69,6 +70,15 @@ try {
         ['wakeup → succeeded', ms(runs.succeededP50), ms(runs.succeededP99)],
       ]);
       if (!smoke) console.log(`\nno-op runs per second, ${runs.agents} agents at once: ${count(runs.perSecond)}`);
+    });
+  if (place && wanted('live'))
+    await section('live runs', async () => {
+      const rows = [];
+      for (const live of size.live) {
+        const found = await measureLive(server, place.company, { live, linesPerSecond: 20, seconds: size.liveSeconds });
+        rows.push([live, ms(found.readP50), ms(found.readP99), `${found.memory.toFixed(1)} MiB`, ms(found.cancelled)]);
+      }
+      table('Live runs, each writing 20 lines a second', ['runs', 'list of 50 issues, p50', 'p99', 'server memory (PSS)', 'all cancelled, no process left'], rows);
     });
   const after = server.gone === undefined ? server.pss() : NaN;
   await section('stop', () => server.stop());
