@@ -80,7 +80,7 @@ try {
       }
       table('Live runs, each writing 20 lines a second', ['runs', 'list of 50 issues, p50', 'p99', 'server memory (PSS)', 'all cancelled, no process left'], rows);
     });
-  const after = server.gone === undefined ? server.pss() : NaN;
+  const after = server.pss();
   await section('stop', () => server.stop());
   if (wanted('start'))
     await section('start again', async () => {

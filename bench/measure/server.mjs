@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const top = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-export const program = (name) => join(top, 'build', 'release', 'bin', name);
+export const program = (name) => join(process.env.BENCH_PROGRAMS ?? join(top, 'build', 'release', 'bin'), name);
 export const now = () => Number(process.hrtime.bigint()) / 1e6; // milliseconds of the monotonic clock
 
 const freePort = () => new Promise((resolve, reject) => {
@@ -32,6 +32,7 @@ export class Server {
 
   /** Starts it and returns the milliseconds from spawn to the first 200 of /api/health. */
   async start() {
+    this.gone = undefined;
     this.port = await freePort();
     this.base = `http://127.0.0.1:${this.port}`;
     mkdirSync(join(this.home, 'home'), { recursive: true });
