@@ -14,7 +14,7 @@ import { measureLive } from './measure/live.mjs';
 const smoke = process.argv.includes('--smoke');
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1].split(',') : ['start', 'requests', 'runs', 'live'];
 const size = smoke
-  ? { starts: 2, fsyncs: 20, issues: 50, seconds: 0.2, connections: [4], samples: 3, runSeconds: 0.5, agents: 4, live: [3], liveSeconds: 0.3 }
+  ? { starts: 2, fsyncs: 20, issues: 50, seconds: 1, connections: [4], samples: 3, runSeconds: 0.5, agents: 4, live: [3], liveSeconds: 0.3 }
   : { starts: 10, fsyncs: 2000, issues: 500, seconds: 4, connections: [1, 16, 64], samples: 200, runSeconds: 10, agents: 16, live: [50, 100], liveSeconds: 10 };
 
 const server = new Server();
