@@ -306,7 +306,7 @@ TEST(Server, A_header_that_would_end_its_line_is_never_sent) {
 class FileAnswer : public ::testing::Test {
  protected:
   FileAnswer() : path_(std::filesystem::temp_directory_path() / ("paperclip-net-test-" + std::to_string(::getpid()))) {
-    for (int i = 0; i < 3'000'000; ++i) content_ += static_cast<char>(i * 31 + i / 1000);
+    for (int i = 0; i < 1'500'000; ++i) content_ += static_cast<char>(i * 31 + i / 1000);
     std::ofstream(path_, std::ios::binary) << content_;
   }
   ~FileAnswer() override { std::filesystem::remove(path_); }
@@ -316,18 +316,18 @@ class FileAnswer : public ::testing::Test {
 
 TEST_F(FileAnswer, Is_sent_whole_or_in_part_to_a_slow_reader_too) {
   const auto server = serve([&](Request request, Responder respond) {
-    auto response = request.path == "/part" ? Response::file(206, path_, 1000, 2'000'000) : Response::file(200, path_);
+    auto response = request.path == "/part" ? Response::file(206, path_, 1000, 200'000) : Response::file(200, path_);
     respond(*std::move(response));
   });
-  RawClient client(server->port(), 4096);
+  RawClient client(server->port(), 32 * 1024);
   client.send("GET / HTTP/1.1\r\n" HOST "\r\nGET /part HTTP/1.1\r\n" HOST "\r\nHEAD / HTTP/1.1\r\n" HOST "\r\n");
   EXPECT_TRUE(client.response()->body == content_);
-  EXPECT_TRUE(client.response()->body == content_.substr(1000, 2'000'000));
-  EXPECT_EQ(client.response(true)->headers.find("content-length"), "3000000");
+  EXPECT_TRUE(client.response()->body == content_.substr(1000, 200'000));
+  EXPECT_EQ(client.response(true)->headers.find("content-length"), "1500000");
 }
 
 TEST_F(FileAnswer, Cuts_the_range_to_the_file_and_refuses_what_is_no_file) {
-  EXPECT_EQ(Response::file(200, path_, 2'999'990, 100)->file_body->length, 10u);
+  EXPECT_EQ(Response::file(200, path_, 1'499'990, 100)->file_body->length, 10u);
   EXPECT_EQ(Response::file(200, path_, 5'000'000)->file_body->length, 0u);
   EXPECT_EQ(Response::file(200, path_.parent_path()).error().kind, ErrorKind::not_found);
   EXPECT_EQ(Response::file(200, path_.string() + "-missing").error().kind, ErrorKind::not_found);
@@ -335,7 +335,7 @@ TEST_F(FileAnswer, Cuts_the_range_to_the_file_and_refuses_what_is_no_file) {
 
 TEST(Server, Large_answers_reach_a_slow_reader_whole_and_in_order) {
   std::string large;
-  for (int i = 0; i < 2'000'000; ++i) large += static_cast<char>('a' + i % 23);
+  for (int i = 0; i < 500'000; ++i) large += static_cast<char>('a' + i % 23);
   const auto server = serve([&](Request request, Responder respond) {
     if (request.path == "/small") return respond(Response::text(200, "small"));
     Response response;
@@ -345,11 +345,11 @@ TEST(Server, Large_answers_reach_a_slow_reader_whole_and_in_order) {
       response.body = large;
     respond(std::move(response));
   });
-  RawClient client(server->port(), 4096);
-  for (int round = 0; round < 3; ++round)
+  RawClient client(server->port(), 16 * 1024);
+  for (int round = 0; round < 2; ++round)
     client.send("GET /small HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET /small HTTP/1.1\r\n" HOST
                 "\r\nGET /static HTTP/1.1\r\n" HOST "\r\n");
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(client.response()->body, "small");
     EXPECT_TRUE(client.response()->body == large);
     EXPECT_EQ(client.response()->body, "small");
