@@ -32,7 +32,7 @@ export async function measureLive(server, company, { live, linesPerSecond, secon
     });
     runs.push(await server.ask('POST', `/api/agents/${agent.id}/wakeup`, {}));
   });
-  await until('runs that do not run yet', 60, async () => live - (await server.ask('GET', `/api/companies/${company.id}/live-runs?limit=${live}`)).filter((run) => run.status === 'running').length);
+  await until('runs that do not run yet', 60, async () => live - (await server.ask('GET', `/api/companies/${company.id}/heartbeat-runs?limit=${live}`)).filter((run) => run.status === 'running').length);
   await until('agents that are not there yet', 30, async () => live - running(chatter));
 
   const took = [], end = now() + seconds * 1000;

@@ -238,6 +238,8 @@ Result<Config> load_config(const Environment& environment, const fs::path& worki
     config.token_lifetime = std::chrono::seconds(TRY(number("PAPERCLIP_AGENT_JWT_TTL_SECONDS", *seconds, 1, 315360000)));
   config.token_issuer = from.text("PAPERCLIP_AGENT_JWT_ISSUER").value_or("paperclip");
   config.token_audience = from.text("PAPERCLIP_AGENT_JWT_AUDIENCE").value_or("paperclip-api");
+  if (const auto runs = from.text("PAPERCLIP_MAX_LIVE_RUNS"))
+    config.max_live_runs = static_cast<int>(TRY(number("PAPERCLIP_MAX_LIVE_RUNS", *runs, 1, 10000)));
   config.scheduler_enabled = from.variable("HEARTBEAT_SCHEDULER_ENABLED") != "false";
   if (const auto ms = from.text("HEARTBEAT_SCHEDULER_INTERVAL_MS"))
     config.scheduler_interval = std::chrono::milliseconds(std::max<std::int64_t>(10000, TRY(number("HEARTBEAT_SCHEDULER_INTERVAL_MS", *ms, 1, 86400000))));

@@ -48,6 +48,7 @@ struct Config {
   std::chrono::seconds token_lifetime{172800};
   std::string token_issuer = "paperclip", token_audience = "paperclip-api";
 
+  int max_live_runs = 128;  // PAPERCLIP_MAX_LIVE_RUNS (OURS): runs at once on this machine
   bool scheduler_enabled = true;
   std::chrono::milliseconds scheduler_interval{30000};
 };

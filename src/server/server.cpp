@@ -144,6 +144,7 @@ Result<> Server::start_heartbeat(Parts& parts) {
   options.server_cwd = std::filesystem::current_path();
   options.scheduler_enabled = config.scheduler_enabled;
   options.scheduler_interval = config.scheduler_interval;
+  options.max_live_runs = config.max_live_runs;
   parts.engine = std::make_unique<heartbeat::Engine>(std::move(options));
   return {};
 }
