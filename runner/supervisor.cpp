@@ -123,8 +123,10 @@ void Supervisor::advance() {
     const bool silent = !agent_.out && !agent_.err;
     if ((agent_exited_ && silent) || now >= sweep_at_) {
       finish();
-    } else if (agent_exited_ && sweep_at_ == never) {
-      sweep_at_ = after(drain_ms_);
+    } else if (agent_exited_ && !draining_) {
+      // Also after a stop: a grace is for the agent, not for what it left behind in the background.
+      draining_ = true;
+      sweep_at_ = std::min(sweep_at_, after(drain_ms_));
     }
   }
   for (auto& client : clients_) {

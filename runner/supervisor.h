@@ -94,6 +94,7 @@ class Supervisor {
 
   std::int64_t start_by_ = never;   // deadlines, monotonic_ms
   std::int64_t timeout_at_ = never;
+  bool draining_ = false;           // the agent has exited, its pipes are still open
   std::int64_t sweep_at_ = never;   // a stop's grace is over, or the pipes stayed open too long
   std::int64_t append_again_at_ = never;
   std::int64_t close_at_ = never;

@@ -24,7 +24,8 @@ std::string record(RecordStream stream, std::string_view bytes) {
 
 TEST(RunnerProtocolTest, A_record_is_read_as_it_was_written) {
   const std::string bytes = record(RecordStream::stderr_, std::string("a\0b", 3));
-  const auto read = read_record(bytes + "next");
+  const std::string with_next = bytes + "next";  // what is read is a view into it
+  const auto read = read_record(with_next);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->stream, RecordStream::stderr_);
   EXPECT_EQ(read->time_ms, 1746267131234);
