@@ -10,7 +10,7 @@
 
 namespace paperclip::environments {
 namespace {
-constexpr std::chrono::seconds patience{30};
+constexpr std::chrono::seconds patience{120};  // only a failing test waits that long; the machine may be busy
 }
 
 bool eventually(const std::function<bool()>& condition, std::chrono::seconds limit) {

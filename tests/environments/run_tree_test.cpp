@@ -116,7 +116,7 @@ class OtherCallerTest : public RunFixture {
     command.argv = through;
     command.argv.insert(command.argv.end(), argv.begin(), argv.end());
     command.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}};
-    const auto output = os::run_command(command, Deadline::in(60s));
+    const auto output = os::run_command(command, Deadline::in(120s));
     EXPECT_TRUE(output) << output.error().message;
     return output ? *output : os::CommandOutput{};
   }
