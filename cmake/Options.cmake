@@ -2,7 +2,7 @@ option(PAPERCLIP_TESTS "Build the tests" ON)
 option(PAPERCLIP_BENCHMARKS "Build the benchmarks" OFF)
 set(PAPERCLIP_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
 
-# -O3, CMake's choice, compiles longer and serves no faster.
+# -O3 is CMake's choice and compiles longer (docs/decisions/0002).
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers)

@@ -3,40 +3,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "net/uri.h"
 
 namespace paperclip::api {
 
-namespace {
-
-// The path's segments as they came; false for a doubled slash or a path that does not start with one.
-bool split_path(std::string_view path, std::vector<std::string_view>& out) {
-  if (path.empty() || path.front() != '/') return false;
-  path.remove_prefix(1);
-  if (!path.empty() && path.back() == '/') path.remove_suffix(1);
-  while (true) {
-    const auto slash = path.find('/');
-    const auto part = path.substr(0, slash);
-    if (part.empty()) return false;
-    out.push_back(part);
-    if (slash == std::string_view::npos) return true;
-    path.remove_prefix(slash + 1);
-  }
-}
-
-}  // namespace
-
-Query::Query(std::string_view raw) {
-  while (!raw.empty()) {
-    const auto amp = raw.find('&');
-    const auto pair = raw.substr(0, amp);
-    raw = amp == std::string_view::npos ? std::string_view{} : raw.substr(amp + 1);
-    if (pair.empty()) continue;
-    const auto equals = pair.find('=');
-    const auto plain = [](std::string_view text) { return percent_decode(text, true).value_or(std::string(text)); };
-    items_.emplace_back(plain(pair.substr(0, equals)),
-                        equals == std::string_view::npos ? std::string() : plain(pair.substr(equals + 1)));
-  }
-}
+Query::Query(std::string_view raw) : items_(net::parse_query(raw)) {}
 
 std::optional<std::string> Query::find(std::string_view name) const {
   for (const auto& [key, value] : items_)
@@ -66,9 +37,8 @@ RouteBuilder Routes::add(net::Method method, std::string path, Handler handler) 
 Router::Router(const Routes& routes) {
   for (const auto& route : routes.all()) {
     Entry entry{route.get(), {}};
-    std::vector<std::string_view> parts;
-    split_path(route->path, parts);
-    for (auto part : parts) {
+    for (const auto& segment : net::split_path(route->path).value()) {
+      const std::string_view part = segment.raw;
       const bool param = part.starts_with('{');
       entry.segments.push_back({param ? std::string(part.substr(1, part.size() - 2)) : lower(part), param});
     }
@@ -83,23 +53,18 @@ Router::Router(const Routes& routes) {
 }
 
 Router::Match Router::find(net::Method method, std::string_view path) const {
-  std::vector<std::string_view> parts;
-  parts.reserve(10);
-  if (!split_path(path, parts)) return {};
-  const auto at = entries_.find({method == net::Method::head ? net::Method::get : method, parts.size()});
+  auto parts = net::split_path(path);
+  if (!parts) return {};
+  const auto at = entries_.find({method == net::Method::head ? net::Method::get : method, parts->size()});
   if (at == entries_.end()) return {};
   for (const auto& entry : at->second) {
     bool fits = true;
-    for (std::size_t i = 0; fits && i < parts.size(); ++i)
-      fits = entry.segments[i].is_param || equals_ignoring_case(entry.segments[i].text, parts[i]);
+    for (std::size_t i = 0; fits && i < parts->size(); ++i)
+      fits = entry.segments[i].is_param || equals_ignoring_case(entry.segments[i].text, (*parts)[i].raw);
     if (!fits) continue;
     Match match{entry.route, {}};
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (!entry.segments[i].is_param) continue;
-      auto decoded = percent_decode(parts[i]);
-      if (!decoded || !valid_utf8(*decoded) || decoded->find('\0') != std::string::npos) return {};
-      match.params.emplace(entry.segments[i].text, std::move(*decoded));
-    }
+    for (std::size_t i = 0; i < parts->size(); ++i)
+      if (entry.segments[i].is_param) match.params.emplace(entry.segments[i].text, std::move((*parts)[i].decoded));
     return match;
   }
   return {};
