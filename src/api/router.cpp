@@ -37,7 +37,8 @@ RouteBuilder Routes::add(net::Method method, std::string path, Handler handler) 
 Router::Router(const Routes& routes) {
   for (const auto& route : routes.all()) {
     Entry entry{route.get(), {}};
-    for (const auto& segment : net::split_path(route->path).value()) {
+    const auto segments = net::split_path(route->path);  // a name of its own: a range-for would let it go
+    for (const auto& segment : *segments) {
       const std::string_view part = segment.raw;
       const bool param = part.starts_with('{');
       entry.segments.push_back({param ? std::string(part.substr(1, part.size() - 2)) : lower(part), param});
