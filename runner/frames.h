@@ -13,7 +13,7 @@
 /// A frame, all numbers little-endian:
 ///
 ///     0  u32 length    of the payload, at most frame_payload_limit
-///     4  u8  type      FrameType; its upper three bits are its class, lower goes first
+///     4  u8  type      FrameType; its upper three bits are its FrameClass, lower goes first
 ///     5  u8  flags     frame_continues
 ///     6  u16 stream    0 for this run; which callback or transfer in the later classes
 ///     8  payload
@@ -48,6 +48,11 @@ enum class FrameType : std::uint8_t {
   // 0x60–0x7f bulk (workspace sync)
 };
 
+/// Lower goes first.
+enum class FrameClass : std::uint8_t { control = 0, callbacks = 1, output = 2, bulk = 3 };
+inline constexpr std::size_t frame_classes = 4;
+inline constexpr FrameClass class_of(FrameType type) { return static_cast<FrameClass>((static_cast<std::uint8_t>(type) >> 5) & 3); }
+
 enum class StopReason : std::uint8_t {
   cancelled = 0,  // exit.json says cancelled
   finished = 1,   // the agent has said its last word and only lingers: not a cancellation
@@ -67,18 +72,19 @@ inline void append_frame_header(std::string& out, FrameType type, std::size_t le
   ByteWriter(out).number(static_cast<std::uint32_t>(length)).number(static_cast<std::uint8_t>(type)).number(flags).number(stream);
 }
 
-inline void append_frame(std::string& out, FrameType type, std::string_view payload, std::uint8_t flags = 0) {
-  append_frame_header(out, type, payload.size(), flags);
+inline void append_frame(std::string& out, FrameType type, std::string_view payload, std::uint8_t flags = 0,
+                         std::uint16_t stream = 0) {
+  append_frame_header(out, type, payload.size(), flags, stream);
   out.append(payload);
 }
 
 /// A message of any length, in as many frames as it takes.
-inline void append_message(std::string& out, FrameType type, std::string_view payload) {
+inline void append_message(std::string& out, FrameType type, std::string_view payload, std::uint16_t stream = 0) {
   while (payload.size() > frame_payload_limit) {
-    append_frame(out, type, payload.substr(0, frame_payload_limit), frame_continues);
+    append_frame(out, type, payload.substr(0, frame_payload_limit), frame_continues, stream);
     payload.remove_prefix(frame_payload_limit);
   }
-  append_frame(out, type, payload);
+  append_frame(out, type, payload, 0, stream);
 }
 
 inline void append_hello(std::string& out) {
