@@ -63,24 +63,34 @@ void Client::flush() {
 }
 
 void Client::send(const OutputLog& log) {
-  flush();
-  while (out_.empty() && may_send_output(log)) {
-    constexpr std::size_t offset_bytes = sizeof(std::uint64_t);
-    out_.resize(frame_header_bytes);
-    ByteWriter(out_).number(sent_);
-    const std::size_t records = log.read(sent_, frame_payload_limit - offset_bytes, out_);
-    if (records == 0) {
-      out_.clear();
-      append_frame(out_, FrameType::error, "no record of output.log begins at the offset that was asked for");
-      attached_ = false;
-    } else {
-      std::string header;
-      append_frame_header(header, FrameType::output, offset_bytes + records);
-      out_.replace(0, frame_header_bytes, header);
-      sent_ += records;
-    }
+  for (;;) {
     flush();
+    if (!out_.empty() || gone()) return;
+    if (deaf_) return queue_.clear();
+    if (queue_.take(FrameClass::control, out_) || queue_.take(FrameClass::callbacks, out_)) continue;
+    if (may_send_output(log)) {
+      take_output(log);
+    } else if (!queue_.take(FrameClass::bulk, out_)) {
+      return;
+    }
   }
+}
+
+void Client::take_output(const OutputLog& log) {
+  constexpr std::size_t offset_bytes = sizeof(std::uint64_t);
+  out_.resize(frame_header_bytes);
+  ByteWriter(out_).number(sent_);
+  const std::size_t records = log.read(sent_, frame_payload_limit - offset_bytes, out_);
+  if (records == 0) {
+    out_.clear();
+    append_frame(out_, FrameType::error, "no record of output.log begins at the offset that was asked for");
+    attached_ = false;
+    return;
+  }
+  std::string header;
+  append_frame_header(header, FrameType::output, offset_bytes + records);
+  out_.replace(0, frame_header_bytes, header);
+  sent_ += records;
 }
 
 }  // namespace paperclip::runner

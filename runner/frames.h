@@ -27,6 +27,8 @@ inline constexpr std::uint16_t oldest_protocol_version = 1;
 
 inline constexpr std::size_t frame_header_bytes = 8;
 inline constexpr std::size_t frame_payload_limit = 16 * 1024;
+/// What bulk streams together may have under way beyond what was acknowledged to them.
+inline constexpr std::size_t bulk_in_flight_limit = 256 * 1024;
 /// The message goes on in the next frame of the same type and stream.
 inline constexpr std::uint8_t frame_continues = 1;
 

@@ -84,6 +84,13 @@ void Supervisor::wait_once() {
   add(reading ? agent_.err.get() : -1, POLLIN);
   constexpr std::size_t first_client = 5;
   for (const auto& client : clients_) add(client->socket(), client->wants_to_send(log_) ? POLLIN | POLLOUT : POLLIN);
+  const std::size_t clients_end = ready.size();
+  std::vector<std::size_t> part_begins;
+  for (const auto& part : parts_) {
+    part_begins.push_back(ready.size());
+    part->watch(ready);
+  }
+  part_begins.push_back(ready.size());
 
   const std::int64_t deadline = next_deadline();
   const std::int64_t wait = deadline == never ? -1 : std::clamp<std::int64_t>(deadline - monotonic_ms(), 0, 3'600'000);
@@ -94,7 +101,9 @@ void Supervisor::wait_once() {
   if (ready[3].revents) read_output(agent_.out, RecordStream::stdout_);
   if (ready[4].revents) read_output(agent_.err, RecordStream::stderr_);
   if (ready[0].revents) handle_signals();
-  for (std::size_t i = first_client; i < ready.size(); ++i) {
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    parts_[i]->on_ready(ready.data() + part_begins[i], part_begins[i + 1] - part_begins[i]);
+  for (std::size_t i = first_client; i < clients_end; ++i) {
     Client& client = *clients_[i - first_client];
     if (ready[i].revents & (POLLIN | POLLHUP | POLLERR))
       client.receive([&](const Frame& frame) { handle_frame(client, frame); });
@@ -104,7 +113,9 @@ void Supervisor::wait_once() {
 }
 
 std::int64_t Supervisor::next_deadline() const {
-  return std::min({phase_ == Phase::awaiting_start ? start_by_ : never, phase_ == Phase::running ? timeout_at_ : never,
+  std::int64_t parts = never;
+  for (const auto& part : parts_) parts = std::min(parts, part->deadline());
+  return std::min({parts, phase_ == Phase::awaiting_start ? start_by_ : never, phase_ == Phase::running ? timeout_at_ : never,
                    phase_ == Phase::running ? sweep_at_ : never, phase_ == Phase::closing ? close_at_ : never,
                    log_.pending() ? append_again_at_ : never});
 }
@@ -129,6 +140,7 @@ void Supervisor::advance() {
       sweep_at_ = std::min(sweep_at_, after(drain_ms_));
     }
   }
+  for (auto& part : parts_) part->advance();
   for (auto& client : clients_) {
     if (phase_ == Phase::closing && !client->told_exit && client->caught_up(log_)) {
       append_message(client->outbox(), FrameType::exited, report_text_);
@@ -136,7 +148,12 @@ void Supervisor::advance() {
     }
     if (!client->gone()) client->send(log_);
     acknowledged_ = std::max(acknowledged_, client->acknowledged());
-    if (client->told_exit && client->outbox().empty()) client->close();
+    if (client->told_exit && client->all_sent()) client->close();
+  }
+  for (auto& client : clients_) {
+    if (!client->gone() || client->told_gone) continue;
+    client->told_gone = true;
+    for (auto& part : parts_) part->client_gone(*client);
   }
   // The first client stays in its place until the command has come from it.
   if (phase_ != Phase::awaiting_start) std::erase_if(clients_, [](const auto& client) { return client->gone(); });
@@ -195,6 +212,8 @@ void Supervisor::handle_frame(Client& client, const Frame& frame) {
     case FrameType::attach:
     case FrameType::status:
       if (started_.agent_pid != 0) append_started(client.outbox(), started_);
+      if (frame.type == FrameType::attach)
+        for (auto& part : parts_) part->client_attached(client);
       return;
     case FrameType::stop: {
       const auto grace = reader.number<std::uint32_t>();
@@ -209,7 +228,11 @@ void Supervisor::handle_frame(Client& client, const Frame& frame) {
       if (reader.ok() && phase_ == Phase::running && !agent_exited_) kill(-agent_.pid, static_cast<int>(number));
       return;
     }
-    default: return;
+    default:
+      // What nobody knows is skipped: a newer peer may say more than we understand.
+      for (auto& part : parts_)
+        if (part->handle(client, frame)) return;
+      return;
   }
 }
 
@@ -228,7 +251,7 @@ void Supervisor::receive_start(const Frame& frame) {
 }
 
 void Supervisor::launch() {
-  const auto message = decode_start(start_bytes_);
+  auto message = decode_start(start_bytes_);
   if (!message) return give_up_start();
   report_.run_id = message->run_id;
   grace_ms_ = static_cast<std::int64_t>(message->grace_ms);
@@ -236,6 +259,7 @@ void Supervisor::launch() {
   backlog_bytes_ = message->backlog_bytes;
   write_run_file(*message);
   if (report_.cancelled) return close_with_report();
+  if (!prepare_parts(*message)) return close_with_report();
 
   const bool namespaced = surroundings_.boundary != Boundary::subreaper;
   report_.start_error = start_agent(*message, {surroundings_.machine_proc, !namespaced}, agent_);
@@ -254,6 +278,19 @@ void Supervisor::launch() {
   explicit_bzero(start_bytes_.data(), start_bytes_.size() - stdin_left_.size());
   if (stdin_left_.empty()) start_bytes_ = std::string();
   feed_stdin();
+}
+
+bool Supervisor::prepare_parts(StartMessage& message) {
+  for (auto& part : parts_) {
+    report_.start_error = part->prepare(message, added_environment_);
+    if (!report_.start_error.empty()) return false;
+  }
+  for (const std::string& entry : added_environment_) {
+    const std::string_view name = std::string_view(entry).substr(0, entry.find('=') + 1);
+    std::erase_if(message.environment, [&](std::string_view known) { return known.substr(0, name.size()) == name; });
+  }
+  message.environment.insert(message.environment.end(), added_environment_.begin(), added_environment_.end());
+  return true;
 }
 
 void Supervisor::feed_stdin() {
@@ -314,6 +351,7 @@ void Supervisor::finish() {
   report_.processes_left = sweep(after(sweep_limit_ms), [this](pid_t pid, int status, const rusage& usage) {
     note_reaped(pid, status, usage);
   });
+  for (auto& part : parts_) part->agent_ended();
   agent_.in.reset();
   drain(agent_.out, RecordStream::stdout_);
   drain(agent_.err, RecordStream::stderr_);

@@ -14,6 +14,7 @@
 #include "runner/client.h"
 #include "runner/exit_report.h"
 #include "runner/output_log.h"
+#include "runner/part.h"
 
 namespace paperclip::runner {
 
@@ -57,6 +58,8 @@ class Supervisor {
   void handle_frame(Client& client, const Frame& frame);
   void receive_start(const Frame& frame);
   void launch();
+  /// What the parts add to the command's environment. False: one of them cannot, and the start failed.
+  bool prepare_parts(StartMessage& message);
   void write_run_file(const StartMessage& message);
   void write_pid_file();
 
@@ -77,6 +80,7 @@ class Supervisor {
   Descriptor signals_;
   Descriptor listener_;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<Part>> parts_ = make_parts();
   OutputLog log_;
 
   std::string start_bytes_;   // the command while it arrives; afterwards the text for stdin
@@ -86,6 +90,7 @@ class Supervisor {
   std::uint64_t backlog_bytes_ = 0;
   std::uint64_t acknowledged_ = 0;
 
+  std::vector<std::string> added_environment_;
   Agent agent_;
   Started started_;
   bool agent_exited_ = false;

@@ -17,19 +17,16 @@ using runner::FrameType;
 
 /// How much of an ended run is given out before other runs get their turn.
 constexpr std::size_t turn_bytes = 64 * 1024;
-/// A runner that lives but does not answer is given up after this; a guardian's sweep takes less.
-constexpr std::chrono::seconds patience{60};
-constexpr std::chrono::milliseconds longest_seek_pause{50};
 
 }  // namespace
 
-LiveRun::LiveRun(RunId id, std::filesystem::path directory, std::shared_ptr<RunObserver> observer, os::Descriptor socket,
+LiveRun::LiveRun(RunId id, std::unique_ptr<Channel> channel, std::shared_ptr<RunObserver> observer, os::Descriptor socket,
                  std::string unsent)
-    : id_(id), directory_(std::move(directory)), observer_(std::move(observer)), socket_(std::move(socket)),
+    : id_(id), channel_(std::move(channel)), observer_(std::move(observer)), socket_(std::move(socket)),
       out_(std::move(unsent)) {}
 
-LiveRun::LiveRun(RunId id, std::filesystem::path directory, std::shared_ptr<RunObserver> observer, std::uint64_t offset)
-    : id_(id), directory_(std::move(directory)), observer_(std::move(observer)), state_(State::seeking), offset_(offset),
+LiveRun::LiveRun(RunId id, std::unique_ptr<Channel> channel, std::shared_ptr<RunObserver> observer, std::uint64_t offset)
+    : id_(id), channel_(std::move(channel)), observer_(std::move(observer)), state_(State::seeking), offset_(offset),
       acknowledged_(offset) {}
 
 LiveRun::~LiveRun() { wipe(out_.data(), out_.size()); }
@@ -40,8 +37,33 @@ std::optional<LiveRun::Instant> LiveRun::wake_at() const {
   return std::nullopt;
 }
 
+void LiveRun::begin(MakeLink make_link) {
+  make_link_ = std::move(make_link);
+  frame_handler_ = observer_->frame_handler();
+  if (state_ == State::connected) tell_connected();
+}
+
+void LiveRun::tell_connected() {
+  if (!frame_handler_ || told_connected_) return;
+  told_connected_ = true;
+  frame_handler_->on_connected(make_link_(connection_));
+}
+
+void LiveRun::tell_disconnected() {
+  queue_.clear();
+  if (!told_connected_) return;
+  told_connected_ = false;
+  frame_handler_->on_disconnected();
+}
+
+void LiveRun::send(unsigned connection, runner::FrameClass frame_class, std::string_view frames) {
+  if (state_ != State::connected || connection != connection_) return;
+  queue_.of(frame_class).append(frames);
+  flush();
+}
+
 void LiveRun::on_ready(bool readable, std::string& buffer) {
-  if (!out_.empty()) flush();
+  if (wants_to_send()) flush();
   if (!readable || state_ != State::connected) return;
   const ssize_t got = ::read(socket_.get(), buffer.data(), buffer.size());
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -60,18 +82,26 @@ void LiveRun::work() {
 }
 
 void LiveRun::flush() {
-  std::size_t done = 0;
-  while (done < out_.size()) {
-    const ssize_t sent = ::send(socket_.get(), out_.data() + done, out_.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno == EINTR) continue;
-    // A broken connection shows itself when it is read from; what the runner said before is still to come.
-    if (sent < 0 && errno != EAGAIN) done = out_.size();
-    if (sent <= 0) break;
-    done += static_cast<std::size_t>(sent);
+  using runner::FrameClass;
+  for (;;) {
+    std::size_t done = 0;
+    while (done < out_.size()) {
+      const ssize_t sent = ::send(socket_.get(), out_.data() + done, out_.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent < 0 && errno == EINTR) continue;
+      // A broken connection shows itself when it is read from; what the runner said before is still to come.
+      if (sent < 0 && errno != EAGAIN) {
+        done = out_.size();
+        queue_.clear();
+      }
+      if (sent <= 0) break;
+      done += static_cast<std::size_t>(sent);
+    }
+    wipe(out_.data(), done);
+    out_.erase(0, done);
+    if (!out_.empty()) return;
+    if (!queue_.take(FrameClass::control, out_) && !queue_.take(FrameClass::callbacks, out_) && !queue_.take(FrameClass::bulk, out_)) break;
   }
-  wipe(out_.data(), done);
-  out_.erase(0, done);
-  if (out_.empty()) out_ = std::string();
+  out_ = std::string();
 }
 
 void LiveRun::handle_frames() {
@@ -118,11 +148,16 @@ bool LiveRun::handle(const Frame& frame) {
       return false;
     case FrameType::error:
       // Asking again would not help, and a run that nobody can follow must not go on.
-      runner::append_stop(out_, 0, runner::StopReason::finished);
+      runner::append_stop(queue_.of(runner::FrameClass::control), 0, runner::StopReason::finished);
       flush();
       end_unreachable("the runner says: " + std::string(frame.payload));
       return true;
-    default: return true;
+    default: {
+      const auto frame_class = runner::class_of(frame.type);
+      const bool theirs = frame_class == runner::FrameClass::callbacks || frame_class == runner::FrameClass::bulk;
+      if (theirs && frame_handler_) frame_handler_->on_frame(frame);
+      return true;
+    }
   }
 }
 
@@ -148,7 +183,7 @@ bool LiveRun::give_output() {
 void LiveRun::acknowledge() {
   if (offset_ - acknowledged_ < run_window_bytes / 4) return;
   acknowledged_ = offset_;
-  runner::append_acknowledge(out_, offset_);
+  runner::append_acknowledge(queue_.of(runner::FrameClass::control), offset_);
   flush();
 }
 
@@ -157,7 +192,7 @@ void LiveRun::stop(std::chrono::milliseconds grace, runner::StopReason reason) {
   stop_frame_.clear();
   runner::append_stop(stop_frame_, static_cast<std::uint32_t>(std::clamp<std::int64_t>(grace.count(), 0, UINT32_MAX)), reason);
   if (state_ != State::connected) return;
-  out_ += stop_frame_;
+  queue_.of(runner::FrameClass::control) += stop_frame_;
   flush();
 }
 
@@ -167,6 +202,8 @@ void LiveRun::disconnect() {
   exit_text_ = {};
   if (state_ != State::connected) return;
   state_ = State::seeking;
+  tell_disconnected();
+  wipe(out_.data(), out_.size());
   out_ = {};
   output_ = {};
   acknowledged_ = offset_;
@@ -182,33 +219,31 @@ void LiveRun::use(os::Descriptor socket) {
   runner::append_attach(greeting, offset_, run_window_bytes);
   out_ = greeting + stop_frame_;
   flush();
+  tell_connected();
 }
 
 /// Finds out what became of a run we are not connected to.
 void LiveRun::seek() {
-  if (auto status = read_exit(directory_)) return end_with(std::move(*status));
-  if (!runner_is_alive(directory_)) {
-    // It may have ended between the two looks.
-    auto status = read_exit(directory_);
-    return end_with(status ? std::move(*status) : lost_run(directory_));
-  }
-  if (auto socket = connect_to_runner(directory_)) return use(std::move(socket));
+  Channel::Look found = channel_->look();
+  if (found.ended) return end_with(std::move(*found.ended));
   const auto now = std::chrono::steady_clock::now();
-  if (!give_up_at_) give_up_at_ = now + patience;
-  if (now >= *give_up_at_)
-    return end_unreachable("a runner or guardian lives but does not answer on " + (directory_ / runner::file::control).string());
+  if (!give_up_at_) give_up_at_ = now + channel_->patience();
+  if (!found.trouble.empty()) trouble_ = std::move(found.trouble);
+  if (now >= *give_up_at_) return end_unreachable(trouble_.empty() ? "no runner could be reached any more" : trouble_);
+  if (found.socket) return use(std::move(found.socket));
   seek_at_ = now + seek_pause_;
-  seek_pause_ = std::min(seek_pause_ * 2, longest_seek_pause);
+  seek_pause_ = std::min(seek_pause_ * 2, channel_->longest_pause());
 }
 
 void LiveRun::end_with(ExitStatus status) {
   socket_.reset();
+  tell_disconnected();
   exit_ = std::move(status);
   state_ = State::ended;
   in_ = {};
   // Usually all output has been given before `exited` came. Otherwise, and when a lost run's length is not known, the
   // log has the rest.
-  if (exit_.output_bytes != offset_ || !exit_.lost_reason.empty()) ended_log_.emplace(directory_, offset_);
+  if (exit_.output_bytes != offset_ || !exit_.lost_reason.empty()) ended_log_ = channel_->rest(offset_);
 }
 
 void LiveRun::end_unreachable(std::string detail) {

@@ -3,14 +3,16 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "environments/local_runner.h"
-#include "environments/run_files.h"
+#include "environments/channel.h"
+#include "environments/frame_handler.h"
+#include "environments/runner.h"
 #include "os/descriptor.h"
+#include "runner/frame_queue.h"
 #include "runner/frames.h"
 
 namespace paperclip::environments {
@@ -28,20 +30,27 @@ class LiveRun {
   using Instant = std::chrono::steady_clock::time_point;
 
   /// With the first connection of a fresh run, `unsent` of whose command has not gone out yet.
-  LiveRun(RunId id, std::filesystem::path directory, std::shared_ptr<RunObserver> observer, os::Descriptor socket,
+  LiveRun(RunId id, std::unique_ptr<Channel> channel, std::shared_ptr<RunObserver> observer, os::Descriptor socket,
           std::string unsent);
   /// Looks for a run that should be there.
-  LiveRun(RunId id, std::filesystem::path directory, std::shared_ptr<RunObserver> observer, std::uint64_t offset);
+  LiveRun(RunId id, std::unique_ptr<Channel> channel, std::shared_ptr<RunObserver> observer, std::uint64_t offset);
   ~LiveRun();
 
   const RunId& id() const { return id_; }
   int socket() const { return socket_.get(); }
   /// Tells one connection from the next, which may have the same descriptor number.
   unsigned connection() const { return connection_; }
-  bool wants_to_send() const { return !out_.empty(); }
+  bool wants_to_send() const { return !out_.empty() || !queue_.empty(); }
   bool done() const { return state_ == State::done; }
   /// When `work` should be called even if the connection is silent; nullopt: not before it is ready.
   std::optional<Instant> wake_at() const;
+
+  /// Makes a link to the connection of that number.
+  using MakeLink = std::function<std::shared_ptr<FrameLink>(unsigned connection)>;
+  /// The first call on the following thread.
+  void begin(MakeLink make_link);
+  /// Queues frames for the connection of that number; a later one does not get them.
+  void send(unsigned connection, runner::FrameClass frame_class, std::string_view frames);
 
   /// The connection is ready: sends, reads and handles what came. `buffer` is scratch space.
   void on_ready(bool readable, std::string& buffer);
@@ -71,25 +80,32 @@ class LiveRun {
   void give_ended_output();
   void end_with(ExitStatus status);
   void end_unreachable(std::string detail);
+  void tell_connected();
+  void tell_disconnected();
 
   RunId id_;
-  std::filesystem::path directory_;
+  std::unique_ptr<Channel> channel_;
   std::shared_ptr<RunObserver> observer_;
+  std::shared_ptr<FrameHandler> frame_handler_;
+  MakeLink make_link_;
+  bool told_connected_ = false;
   State state_ = State::connected;
   os::Descriptor socket_;
   unsigned connection_ = 1;
   std::string in_;
-  std::string out_;
+  runner::FrameQueue queue_;
+  std::string out_;  // what is on its way; the command of a fresh run
   std::string output_;  // records of the frame at hand that are not given out yet
   std::size_t output_used_ = 0;
   std::uint64_t offset_ = 0;        // up to here everything was given out
   std::uint64_t acknowledged_ = 0;
   std::string exit_text_;
-  std::optional<EndedLog> ended_log_;
+  std::unique_ptr<EndedLog> ended_log_;
   ExitStatus exit_;
   std::string stop_frame_;  // the last one; said again when the connection had to be renewed
   Instant seek_at_{};
-  std::optional<Instant> give_up_at_;  // since the connection was lost
+  std::optional<Instant> give_up_at_;  // counted from when the connection was lost
+  std::string trouble_;                // why the last look found nothing
   std::chrono::milliseconds seek_pause_{1};
 };
 

@@ -134,13 +134,13 @@ Result<void> LocalRunner::start(RunId run, const RunCommand& command, std::share
     (void)os::remove_tree(path);
     return guardian.error();
   }
-  loop_->follow(std::make_shared<LiveRun>(run, path, std::move(observer), std::move(connection.ours), std::move(frames)),
+  loop_->follow(std::make_shared<LiveRun>(run, std::make_unique<LocalChannel>(path), std::move(observer), std::move(connection.ours), std::move(frames)),
                 *guardian);
   return success();
 }
 
 Result<void> LocalRunner::reattach(RunId run, std::uint64_t from_offset, std::shared_ptr<RunObserver> observer) {
-  if (!loop_->follow(std::make_shared<LiveRun>(run, directory_of(run), std::move(observer), from_offset), 0))
+  if (!loop_->follow(std::make_shared<LiveRun>(run, std::make_unique<LocalChannel>(directory_of(run)), std::move(observer), from_offset), 0))
     return conflict("Run " + run.str() + " is attached already");
   return success();
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "environments/local_runner.h"
+#include "environments/runner.h"
 #include "os/descriptor.h"
 #include "runner/frames.h"
 #include "runner/run_directory.h"

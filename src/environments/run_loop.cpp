@@ -34,28 +34,67 @@ class SignalsBlocked {
 
 }  // namespace
 
-Result<std::unique_ptr<RunLoop>> RunLoop::create() {
-  os::Descriptor poller(::epoll_create1(EPOLL_CLOEXEC));
-  os::Descriptor bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  epoll_event event{};
-  event.events = EPOLLIN;
-  if (!poller || !bell || ::epoll_ctl(poller.get(), EPOLL_CTL_ADD, bell.get(), &event) != 0)
-    return internal_error(std::string("Cannot watch runs: ") + ::strerror(errno));
-  return std::unique_ptr<RunLoop>(new RunLoop(std::move(poller), std::move(bell)));
+void RunLoop::Inbox::post(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex);
+    if (ending) return;
+    posted.push_back(std::move(work));
+  }
+  ring();
 }
 
-RunLoop::RunLoop(os::Descriptor poller, os::Descriptor bell) : poller_(std::move(poller)), bell_(std::move(bell)) {
+void RunLoop::Inbox::ring() {
+  const std::uint64_t one = 1;
+  (void)!::write(bell.get(), &one, sizeof one);
+}
+
+class RunLoop::Link : public FrameLink {
+ public:
+  Link(RunLoop& loop, RunId run, unsigned connection)
+      : inbox_(loop.inbox_), loop_(&loop), run_(run), connection_(connection) {}
+  void send(runner::FrameClass frame_class, std::string frames) override {
+    // What is posted is only done while the loop is there.
+    inbox_->post([loop = loop_, run = run_, connection = connection_, frame_class, frames = std::move(frames)] {
+      Followed* followed = loop->find(run);
+      if (!followed) return;
+      followed->run->send(connection, frame_class, frames);
+      loop->settle(*followed);
+    });
+  }
+
+ private:
+  std::shared_ptr<Inbox> inbox_;
+  RunLoop* loop_;
+  RunId run_;
+  unsigned connection_;
+};
+
+Result<std::unique_ptr<RunLoop>> RunLoop::create() {
+  os::Descriptor poller(::epoll_create1(EPOLL_CLOEXEC));
+  auto inbox = std::make_shared<Inbox>();
+  inbox->bell.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (!poller || !inbox->bell || ::epoll_ctl(poller.get(), EPOLL_CTL_ADD, inbox->bell.get(), &event) != 0)
+    return internal_error(std::string("Cannot watch runs: ") + ::strerror(errno));
+  return std::unique_ptr<RunLoop>(new RunLoop(std::move(poller), std::move(inbox)));
+}
+
+RunLoop::RunLoop(os::Descriptor poller, std::shared_ptr<Inbox> inbox) : poller_(std::move(poller)), inbox_(std::move(inbox)) {
   const SignalsBlocked blocked;
   thread_ = std::thread([this] { loop(); });
 }
 
 RunLoop::~RunLoop() {
   {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
+    const std::lock_guard lock(inbox_->mutex);
+    inbox_->ending = true;
   }
-  ring();
+  inbox_->ring();
   thread_.join();
+  std::vector<std::function<void()>> undone;
+  const std::lock_guard lock(inbox_->mutex);
+  undone.swap(inbox_->posted);
 }
 
 bool RunLoop::follow(std::shared_ptr<LiveRun> run, pid_t guardian) {
@@ -65,8 +104,11 @@ bool RunLoop::follow(std::shared_ptr<LiveRun> run, pid_t guardian) {
     auto followed = std::make_unique<Followed>(Followed{std::move(run), guardian});
     if (!runs_.try_emplace(id, std::move(followed)).second) return false;
   }
-  post([this, id] {
-    if (Followed* followed = find(id)) settle(*followed);
+  inbox_->post([this, id] {
+    Followed* followed = find(id);
+    if (!followed) return;
+    followed->run->begin([this, id](unsigned connection) { return std::make_shared<Link>(*this, id, connection); });
+    settle(*followed);
   });
   return true;
 }
@@ -74,7 +116,7 @@ bool RunLoop::follow(std::shared_ptr<LiveRun> run, pid_t guardian) {
 bool RunLoop::follows(RunId run) const { return find(run) != nullptr; }
 
 void RunLoop::stop(RunId run, std::chrono::milliseconds grace, runner::StopReason reason) {
-  post([this, run, grace, reason] {
+  inbox_->post([this, run, grace, reason] {
     Followed* followed = find(run);
     if (!followed) return;
     followed->run->stop(grace, reason);
@@ -94,7 +136,7 @@ void RunLoop::resume(RunId run) {
     if (found == runs_.end()) return;
     found->second->run->paused = false;
   }
-  post([this, run] {
+  inbox_->post([this, run] {
     Followed* followed = find(run);
     if (!followed) return;
     followed->run->work();
@@ -106,19 +148,6 @@ RunLoop::Followed* RunLoop::find(RunId run) const {
   const std::lock_guard lock(mutex_);
   const auto found = runs_.find(run);
   return found == runs_.end() ? nullptr : found->second.get();
-}
-
-void RunLoop::post(std::function<void()> work) {
-  {
-    const std::lock_guard lock(mutex_);
-    posted_.push_back(std::move(work));
-  }
-  ring();
-}
-
-void RunLoop::ring() {
-  const std::uint64_t one = 1;
-  (void)!::write(bell_.get(), &one, sizeof one);
 }
 
 void RunLoop::loop() {
@@ -133,7 +162,7 @@ void RunLoop::loop() {
       const std::uint64_t number = events[i].data.u64;  // a copy: the kernel packs its struct
       if (number == 0) {
         std::uint64_t rung;
-        (void)!::read(bell_.get(), &rung, sizeof rung);
+        (void)!::read(inbox_->bell.get(), &rung, sizeof rung);
         continue;
       }
       const auto ticket = tickets_.find(number);
@@ -148,9 +177,9 @@ void RunLoop::loop() {
 bool RunLoop::do_posted() {
   std::vector<std::function<void()>> work;
   {
-    const std::lock_guard lock(mutex_);
-    if (ending_) return false;
-    work.swap(posted_);
+    const std::lock_guard lock(inbox_->mutex);
+    if (inbox_->ending) return false;
+    work.swap(inbox_->posted);
   }
   for (const auto& each : work) each();
   return true;

@@ -41,7 +41,19 @@ class RunLoop {
     unsigned events = 0;
   };
 
-  RunLoop(os::Descriptor poller, os::Descriptor bell);
+  /// What others want done on the thread. Outlives the loop in the hands of links; then nothing is done any more.
+  struct Inbox {
+    std::mutex mutex;
+    std::vector<std::function<void()>> posted;
+    bool ending = false;
+    os::Descriptor bell;  // an eventfd: something was posted
+
+    void post(std::function<void()> work);
+    void ring();
+  };
+  class Link;
+
+  RunLoop(os::Descriptor poller, std::shared_ptr<Inbox> inbox);
 
   void loop();
   int wait_ms() const;
@@ -53,17 +65,13 @@ class RunLoop {
   void watch(Followed& followed);
   void return_ticket(Followed& followed);
   void reap_guardians();
-  void post(std::function<void()> work);
-  void ring();
   Followed* find(RunId run) const;
 
   os::Descriptor poller_;
-  os::Descriptor bell_;  // an eventfd: something was posted
+  const std::shared_ptr<Inbox> inbox_;
 
-  mutable std::mutex mutex_;  // guards the next three; what a Followed holds is the thread's, but for `run`
+  mutable std::mutex mutex_;  // guards runs_; what a Followed holds is the thread's, but for `run`
   std::unordered_map<RunId, std::unique_ptr<Followed>> runs_;
-  std::vector<std::function<void()>> posted_;
-  bool ending_ = false;
 
   // Only the thread's:
   // What epoll says is looked up here. No pointers: a closed connection may still report, as long as a child that is just
