@@ -2,12 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 namespace paperclip::runner {
 
 bool OutputLog::create(int directory) {
-  file_.reset(openat(directory, file::output, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  // The empty file of an earlier run costs less than a new one; another run's log is never touched.
+  const std::string spare = std::string(file::output) + file::fresh_suffix;
+  const bool reused = renameat2(directory, spare.c_str(), directory, file::output, RENAME_NOREPLACE) == 0;
+  if (!reused && errno == EEXIST) return false;
+  file_.reset(openat(directory, file::output, O_RDWR | (reused ? O_TRUNC : O_CREAT | O_EXCL) | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   return static_cast<bool>(file_);
 }
 

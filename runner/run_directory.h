@@ -29,6 +29,8 @@ inline constexpr const char* pids = "runner.pid";
 inline constexpr const char* output = "output.log";
 inline constexpr const char* control = "control.sock";
 inline constexpr const char* exit = "exit.json";
+/// Files are written under their name with this and renamed. Such a file that is there already is reused.
+inline constexpr const char* fresh_suffix = ".new";
 }  // namespace file
 
 /// A record of output.log, all numbers little-endian:

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runner/json.h"
@@ -72,14 +71,21 @@ void Supervisor::close_with_report() {
 }
 
 /// Brings what the run leaves to the disk, after everybody was told: the disk may take its time, an exit is news. A
-/// server that has recorded the exit and forgotten the run meanwhile needs it no more.
+/// server that records the exit and forgets the run within a moment needs it no more, and its own commit has the disk to
+/// itself.
 void Supervisor::sync_files() {
-  const Descriptor exit_file(openat(surroundings_.directory, file::exit, O_RDONLY | O_CLOEXEC));
-  struct stat there {};
-  if (!exit_file || fstat(exit_file.get(), &there) != 0 || there.st_nlink == 0) return;
-  log_.sync();
-  fsync(exit_file.get());
-  fsync(surroundings_.directory);
+  constexpr int moments = 10, moment_ms = 10;
+  for (int i = 0; i <= moments; ++i) {
+    const Descriptor exit_file(openat(surroundings_.directory, file::exit, O_RDONLY | O_CLOEXEC));
+    if (!exit_file) return;
+    if (i < moments) {
+      poll(nullptr, 0, moment_ms);
+      continue;
+    }
+    log_.sync();
+    fsync(exit_file.get());
+    fsync(surroundings_.directory);
+  }
 }
 
 }  // namespace paperclip::runner

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runner/run_directory.h"
+
 namespace paperclip::runner {
 namespace {
 
@@ -53,7 +55,7 @@ void write_existing_file(const char* path, std::string_view text) {
 }
 
 bool write_file_in(int directory, const char* name, std::string_view text, Durability durability) {
-  const std::string beside = std::string(name) + ".new";
+  const std::string beside = std::string(name) + file::fresh_suffix;
   const Descriptor file(openat(directory, beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return false;
   const bool written = write_all(file.get(), text) && (durability == Durability::none || fsync(file.get()) == 0) &&

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "base/secret.h"
+#include "environments/run_directories.h"
 #include "environments/run_files.h"
 #include "environments/run_loop.h"
 #include "os/files.h"
@@ -82,34 +83,26 @@ Result<Connection> make_connection() {
   return Connection{os::Descriptor(ends[0]), os::Descriptor(ends[1])};
 }
 
-/// Makes the run's directory and takes its lock, which guardian and runner inherit.
-Result<os::Descriptor> make_locked_directory(const std::filesystem::path& path) {
-  if (::mkdir(path.c_str(), 0700) != 0) return os::file_error("Cannot make run directory", path, errno);
-  os::Descriptor directory = TRY(os::open_directory(path));
-  if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return os::file_error("Cannot lock run directory", path, errno);
-  return directory;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LocalRunner>> LocalRunner::create(LocalRunnerOptions options) {
   if (::access(options.runner.c_str(), X_OK) != 0) return os::file_error("Cannot execute the runner", options.runner, errno);
-  TRY(os::make_directories(options.root));
   // The runner does not stand where we do.
   options.runner = std::filesystem::absolute(options.runner);
   options.root = std::filesystem::absolute(options.root);
   // Output is acknowledged in portions of the window, so less would never be enough.
   if (options.backlog_bytes != 0) options.backlog_bytes = std::max<std::uint64_t>(options.backlog_bytes, 2 * run_window_bytes);
+  auto directories = TRY(RunDirectories::open(options.root));
   auto loop = TRY(RunLoop::create());
-  return std::unique_ptr<LocalRunner>(new LocalRunner(std::move(options), std::move(loop)));
+  return std::unique_ptr<LocalRunner>(new LocalRunner(std::move(options), std::move(directories), std::move(loop)));
 }
 
-LocalRunner::LocalRunner(LocalRunnerOptions options, std::unique_ptr<RunLoop> loop)
-    : options_(std::move(options)), loop_(std::move(loop)) {}
+LocalRunner::LocalRunner(LocalRunnerOptions options, std::unique_ptr<RunDirectories> directories, std::unique_ptr<RunLoop> loop)
+    : options_(std::move(options)), directories_(std::move(directories)), loop_(std::move(loop)) {}
 
 LocalRunner::~LocalRunner() = default;
 
-std::filesystem::path LocalRunner::directory_of(RunId run) const { return options_.root / run.view(); }
+std::filesystem::path LocalRunner::directory_of(RunId run) const { return directories_->path_of(run); }
 
 Result<void> LocalRunner::start(RunId run, const RunCommand& command, std::shared_ptr<RunObserver> observer) {
   TRY(check_texts(command));
@@ -122,7 +115,7 @@ Result<void> LocalRunner::start(RunId run, const RunCommand& command, std::share
   // Sent before anybody is there to read it, so that the runner need not wait for us.
   send_beginning(connection.ours.get(), frames);
 
-  const os::Descriptor directory = TRY(make_locked_directory(path));
+  const os::Descriptor directory = TRY(directories_->make_locked(run));
   os::SpawnRequest request;
   request.executable = options_.runner.string();
   request.argv = {"paperclip-runner", "run", "--boundary=" + options_.boundary, path.string()};
@@ -131,7 +124,7 @@ Result<void> LocalRunner::start(RunId run, const RunCommand& command, std::share
   request.session = os::SpawnRequest::Session::new_session;
   const auto guardian = os::spawn(request);
   if (!guardian) {
-    (void)os::remove_tree(path);
+    (void)directories_->retire(run);
     return guardian.error();
   }
   loop_->follow(std::make_shared<LiveRun>(run, std::make_unique<LocalChannel>(path), std::move(observer), std::move(connection.ours), std::move(frames)),
@@ -161,16 +154,9 @@ Result<void> LocalRunner::forget(RunId run) {
   const std::filesystem::path path = directory_of(run);
   // Once exit.json is there the runner needs the directory no more, even if it has not quite ended.
   if (!read_exit(path) && runner_is_alive(path)) return conflict("Run " + run.str() + " is still alive");
-  return os::remove_tree(path);
+  return directories_->retire(run);
 }
 
-std::vector<RunId> LocalRunner::known_runs() const {
-  std::vector<RunId> runs;
-  const auto names = os::list_directory(options_.root);
-  if (!names) return runs;
-  for (const std::string& name : *names)
-    if (const auto run = RunId::parse(name)) runs.push_back(*run);
-  return runs;
-}
+std::vector<RunId> LocalRunner::known_runs() const { return directories_->known(); }
 
 }  // namespace paperclip::environments

@@ -16,6 +16,7 @@ struct LocalRunnerOptions {
   std::uint64_t backlog_bytes = 256 * 1024 * 1024;
 };
 
+class RunDirectories;
 class RunLoop;
 
 /// Starts and watches runs on this machine, each under its own `paperclip-runner`, which outlives us: destroying this, or
@@ -39,10 +40,11 @@ class LocalRunner : public Runner {
   std::vector<RunId> known_runs() const;
 
  private:
-  LocalRunner(LocalRunnerOptions options, std::unique_ptr<RunLoop> loop);
+  LocalRunner(LocalRunnerOptions options, std::unique_ptr<RunDirectories> directories, std::unique_ptr<RunLoop> loop);
   std::filesystem::path directory_of(RunId run) const;
 
   LocalRunnerOptions options_;
+  std::unique_ptr<RunDirectories> directories_;
   std::unique_ptr<RunLoop> loop_;
 };
 

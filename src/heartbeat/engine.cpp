@@ -150,15 +150,13 @@ std::shared_ptr<Execution> Engine::State::find(RunId run) {
   return at == live.end() ? nullptr : at->second;
 }
 
-void Engine::State::remove(RunId run, AgentId agent, const std::vector<AgentId>& others) {
+void Engine::State::remove(RunId run, const std::vector<AgentId>& waiting_agents) {
   {
     std::lock_guard lock(mutex);
     live.erase(run);
     changed.notify_all();
   }
-  poke(agent);
-  for (const auto& other : others)
-    if (other != agent) poke(other);
+  for (const auto& agent : waiting_agents) poke(agent);
   poke_waiting();
 }
 

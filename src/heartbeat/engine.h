@@ -41,7 +41,7 @@ struct EngineOptions {
   std::filesystem::path instance_root, run_log_directory, server_cwd;
   /// Runs at once on this machine, whatever the agents' own limits add up to.
   int max_live_runs = 64;
-  std::size_t workers = 6;
+  std::size_t workers = 16;
   bool scheduler_enabled = true;
   std::chrono::milliseconds scheduler_interval{30'000};
 };

@@ -37,7 +37,7 @@ struct Engine::State {
   void add(const std::shared_ptr<Execution>& execution);
   std::shared_ptr<Execution> find(RunId run);
   /// The run is accounted for: its slot is free, and whoever waited for it is looked at.
-  void remove(RunId run, AgentId agent, const std::vector<AgentId>& waiting);
+  void remove(RunId run, const std::vector<AgentId>& waiting_agents);
   /// On the pool; false while stopping.
   bool run_job(std::function<void()> job);
   /// On the pool, after a while.

@@ -109,31 +109,53 @@ Result<> Execution::open_log() {
   return {};
 }
 
-// The last row before the process, then the process.
-Result<> Execution::begin(Ready ready) {
-  for (const auto& note : ready.start.notes) say("[paperclip] " + note + "\n");
-  if (ready.command)
-    for (const auto& note : ready.command->log_notes) say(note);
+domain::StartFacts Execution::facts_of(Ready& ready) const {
   domain::StartFacts facts;
   facts.context = std::move(ready.start.context);
   facts.lease_metadata = std::move(ready.start.lease_metadata);
   facts.invocation = mask_.mask_json(json::value(ready.command ? ready.command->invocation : ready.call->invocation));
   facts.log_ref = run_log_ref(setup_.run.company_id, setup_.run.agent_id, setup_.run.id);
-  auto recorded = engine_.options.database.write([&](store::Transaction& tx) { return domain::record_start(tx, setup_, facts); });
-  if (!recorded) {
-    // Cancelled between claim and start: there is no process to end.
-    if (recorded.error().kind == ErrorKind::conflict) {
-      end({});
-      return {};
-    }
-    return recorded;
-  }
+  return facts;
+}
+
+Result<> Execution::record_start(const domain::StartFacts& facts) {
+  return engine_.options.database.write([&](store::Transaction& tx) { return domain::record_start(tx, setup_, facts); });
+}
+
+// The process, and while it comes to life the rows that tell of its start: the disk's time for a commit is not added to
+// the agent's. A server that dies between the two finds the run's directory and writes the rows when it takes it over.
+Result<> Execution::begin(Ready ready) {
+  for (const auto& note : ready.start.notes) say("[paperclip] " + note + "\n");
+  if (ready.command)
+    for (const auto& note : ready.command->log_notes) say(note);
+  const domain::StartFacts facts = facts_of(ready);
   if (ready.call) {
+    TRY(record_start(facts));
     start_call(*ready.call);
     return {};
   }
   if (ready.command->create_cwd) TRY(os::make_directories(command_.cwd));
-  return start_command(false);
+  {
+    std::lock_guard lock(cancel_mutex_);
+    if (cancelled_) return conflict("The run was cancelled");
+    recording_ = true;
+  }
+  auto started = start_command(false);
+  auto recorded = record_start(facts);
+  bool over = false;
+  {
+    std::lock_guard lock(cancel_mutex_);
+    recording_ = false;
+    over = exited_;
+  }
+  // Whatever went wrong with the rows (a cancel that came in between, a disk that is full), a process that runs is
+  // followed to its end, which says what became of the run.
+  if (!recorded && started) {
+    spdlog::warn("run.start_not_recorded run={} error=\"{}\"", setup_.run.id.view(), recorded.error().message);
+    engine_.options.runner.cancel(setup_.run.id, command_.grace);
+  }
+  if (over) end_process();
+  return started;
 }
 
 Result<> Execution::start_command(bool again) {
@@ -251,6 +273,11 @@ void Execution::on_exit(const environments::ExitStatus& status) {
   const Timestamp now = engine_.options.clock.now();
   write_chunk(OutputStream::stdout_, out_->finish(), out_->taken(), now);
   write_chunk(OutputStream::stderr_, err_->finish(), err_->taken(), now);
+  {
+    std::lock_guard lock(cancel_mutex_);
+    exited_ = true;
+    if (recording_) return;  // `begin` goes on with it
+  }
   // While the server stops, the next one accounts for it: the run's directory has all there is to know.
   engine_.run_job([self = shared_from_this()] { self->end_process(); });
 }
@@ -265,6 +292,9 @@ void Execution::take_over() {
       std::lock_guard lock(cancel_mutex_);
       process_started_ = true;
     }
+    if (!setup_.run.log_ref && ready->command)
+      if (auto recorded = record_start(facts_of(*ready)); !recorded)
+        spdlog::warn("run.start_not_recorded run={} error=\"{}\"", setup_.run.id.view(), recorded.error().message);
     // The adapter has to see everything again; the log goes on where it was.
     if (auto attached = engine_.options.runner.reattach(setup_.run.id, 0, shared_from_this()); !attached) return end(broken(attached.error()));
     std::lock_guard lock(cancel_mutex_);

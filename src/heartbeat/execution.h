@@ -44,6 +44,8 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
     std::optional<adapters::HttpCall> call;
   };
   Result<Ready> prepare(bool fresh_session);
+  domain::StartFacts facts_of(Ready& ready) const;
+  Result<> record_start(const domain::StartFacts& facts);
   Result<> begin(Ready ready);
   Result<> open_log();
   void say(std::string_view note);
@@ -82,6 +84,8 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   std::mutex cancel_mutex_;
   std::atomic<bool> cancelled_ = false;
   bool process_started_ = false;
+  bool recording_ = false;  // the rows of the start are being written
+  bool exited_ = false;
   std::optional<net::HttpClient::RequestId> call_;
 };
 

@@ -152,13 +152,14 @@ void Execution::finalise(const domain::RunReport& report, int attempt) {
     return;
   }
   if (failure) {
+    finalised.waiting_agents = {agent_id()};
     spdlog::error("run.finalise_given_up run={} error=\"{}\"", run.view(), failure->message);
   } else if (process_started_ || started_over_) {
     if (auto forgotten = engine_.options.runner.forget(run); !forgotten)
       spdlog::warn("run.directory_stays run={} error=\"{}\"", run.view(), forgotten.error().message);
   }
   spdlog::info("run.ended run={} agent={} status={}", run.view(), agent_id().view(), to_text(finalised.status));
-  engine_.remove(run, agent_id(), finalised.waiting_agents);
+  engine_.remove(run, finalised.waiting_agents);
 }
 
 }  // namespace paperclip::heartbeat

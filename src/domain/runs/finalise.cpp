@@ -176,8 +176,11 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   release_run_leases(tx, identity, outcome.status, outcome.error);
   if (cents > 0 || usage.tokens.any()) record_run_cost(tx, run, context, report.usage, usage.tokens, cents);
   Finalised finalised{outcome.status, {}};
+  if (tx.exists("select 1 from heartbeat_runs where agent_id = :1 and status = 'queued'", run.agent_id)) finalised.waiting_agents.push_back(run.agent_id);
   if (run.context_issue_id)
-    finalised.waiting_agents = tx.column<AgentId>("select distinct agent_id from heartbeat_runs where context_issue_id = :1 and status = 'queued'", *run.context_issue_id);
+    for (const auto& waiting : tx.column<AgentId>("select distinct agent_id from heartbeat_runs where context_issue_id = :1 and agent_id <> :2 and status = 'queued'",
+                                                  *run.context_issue_id, run.agent_id))
+      finalised.waiting_agents.push_back(waiting);
   return finalised;
 }
 

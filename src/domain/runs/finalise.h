@@ -48,7 +48,7 @@ struct RunReport {
 
 struct Finalised {
   RunStatus status = RunStatus::failed;
-  /// Agents with runs that waited for the issue.
+  /// Agents with queued runs that may be able to start now: the run's own, and those that waited for its issue.
   std::vector<AgentId> waiting_agents;
 };
 
