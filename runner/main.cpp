@@ -7,6 +7,8 @@
 
 #include <string_view>
 
+#include "runner/attach.h"
+#include "runner/execute.h"
 #include "runner/frames.h"
 #include "runner/guardian.h"
 
@@ -15,6 +17,11 @@ namespace {
 constexpr const char* usage =
     "usage: paperclip-runner run [--boundary=auto|pid_namespace|user_namespace|subreaper] RUN_DIRECTORY\n"
     "         the command comes on descriptor 0, a socket; descriptor 3 is the locked run directory\n"
+    "       paperclip-runner start [--boundary=…] RUN_DIRECTORY    makes it, starts a runner, then as attach\n"
+    "       paperclip-runner attach RUN_DIRECTORY    frames on stdin and stdout\n"
+    "       paperclip-runner forget RUN_DIRECTORY\n"
+    "       paperclip-runner execute    a start message, then the command's stdin, on stdin\n"
+    "       paperclip-runner environment    its own, NUL after each entry\n"
     "       paperclip-runner version\n";
 
 /// Descriptors 1 and 2 must be open, and 0 and 3 what they are said to be.
@@ -34,11 +41,20 @@ int main(int argc, char** argv) {
            paperclip::runner::oldest_protocol_version);
     return 0;
   }
+  if (command == "execute") return paperclip::runner::execute_command();
+  if (command == "environment") {
+    for (char** entry = environ; *entry; ++entry) fwrite(*entry, 1, strlen(*entry) + 1, stdout);
+    return 0;
+  }
   std::string_view boundary = "auto";
   constexpr std::string_view option = "--boundary=";
   for (int i = 2; i < argc; ++i)
     if (std::string_view(argv[i]).substr(0, option.size()) == option) boundary = argv[i] + option.size();
   const auto boundaries = paperclip::runner::boundaries_for(boundary);
+  const bool has_directory = argc > 2 && argv[argc - 1][0] == '/' && !boundaries.empty();
+  if (command == "attach" && has_directory) return paperclip::runner::attach(argv[argc - 1]);
+  if (command == "start" && has_directory) return paperclip::runner::start_attached(argv[argc - 1], boundary);
+  if (command == "forget" && has_directory) return paperclip::runner::forget(argv[argc - 1]);
   if (command != "run" || argc < 3 || boundaries.empty()) {
     fputs(usage, stderr);
     return 64;

@@ -16,6 +16,17 @@ bool OutputLog::create(int directory) {
   return static_cast<bool>(file_);
 }
 
+bool OutputLog::open_ended(int directory) {
+  file_.reset(openat(directory, file::output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const off_t end = file_ ? lseek(file_.get(), 0, SEEK_END) : 0;
+  size_ = end > 0 ? static_cast<std::uint64_t>(end) : 0;
+  // Whole records are what can be sent: find where they end.
+  std::uint64_t whole = 0;
+  for (std::string records; const std::size_t size = read(whole, 256 * 1024, records); records.clear()) whole += size;
+  size_ = whole;
+  return static_cast<bool>(file_);
+}
+
 bool OutputLog::append(RecordStream stream, std::size_t size) {
   write_record_header(Record{stream, wall_ms(), {room(), size}}, buffer_);
   pending_bytes_ = record_header_bytes + size;

@@ -14,6 +14,9 @@ class OutputLog {
   /// Creates it. False, with errno, if that fails or it is there already: a run directory serves one run.
   bool create(int directory);
 
+  /// Opens the log of a run that has ended, for reading alone; a cut or damaged end is left out.
+  bool open_ended(int directory);
+
   /// Where a reader puts bytes that shall become the next record: no copy is made.
   char* room() { return buffer_ + record_header_bytes; }
   static constexpr std::size_t room_bytes = record_bytes_limit;

@@ -14,55 +14,13 @@
 #include "environments/run_directories.h"
 #include "environments/run_files.h"
 #include "environments/run_loop.h"
+#include "environments/start_frames.h"
 #include "os/files.h"
 #include "os/process.h"
 #include "runner/run_directory.h"
 
 namespace paperclip::environments {
 namespace {
-
-/// NUL would silently cut what the agent gets.
-Result<void> check_texts(const RunCommand& command) {
-  const auto cut = [](const std::string& text) { return text.find('\0') != std::string::npos; };
-  if (command.argv.empty() || command.argv.front().empty()) return unprocessable("A run needs a command");
-  if (std::any_of(command.argv.begin(), command.argv.end(), cut) || cut(command.cwd))
-    return unprocessable("A command's arguments and working directory cannot contain NUL");
-  for (const auto& [name, value] : command.env)
-    if (name.empty() || name.find('=') != std::string::npos || cut(name) || cut(value))
-      return unprocessable("An environment variable has an impossible name or a NUL in its value: \"" + name + "\"");
-  return success();
-}
-
-/// The frames that a fresh runner reads first. They hold secrets.
-std::string opening_frames(const RunId& run, const RunCommand& command, const LocalRunnerOptions& options) {
-  std::vector<std::string> entries;
-  entries.reserve(command.env.size());
-  for (const auto& [name, value] : command.env) {
-    std::string entry;
-    entry.reserve(name.size() + value.size() + 1);
-    entries.push_back(std::move(entry.append(name).append("=").append(value)));
-  }
-  runner::StartMessage message;
-  message.run_id = run.view();
-  message.argv.assign(command.argv.begin(), command.argv.end());
-  message.cwd = command.cwd;
-  message.environment.assign(entries.begin(), entries.end());
-  message.timeout_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(command.timeout.count(), 0));
-  message.grace_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(command.grace.count(), 0));
-  message.drain_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(command.drain.count(), 0));
-  message.backlog_bytes = options.backlog_bytes;
-  message.limits = command.limits;
-  message.stdin_text = command.stdin_text;
-  std::string encoded = runner::encode(message);
-  std::string frames;
-  frames.reserve(encoded.size() + encoded.size() / 1024 + 64);
-  runner::append_hello(frames);
-  runner::append_message(frames, runner::FrameType::start, encoded);
-  runner::append_attach(frames, 0, run_window_bytes);
-  wipe(encoded.data(), encoded.size());
-  for (std::string& entry : entries) wipe(entry.data(), entry.size());
-  return frames;
-}
 
 /// Sends what fits without waiting, and leaves the rest in `frames`.
 void send_beginning(int socket, std::string& frames) {
@@ -111,7 +69,7 @@ Result<void> LocalRunner::start(RunId run, const RunCommand& command, std::share
 
   const std::filesystem::path path = directory_of(run);
   Connection connection = TRY(make_connection());
-  std::string frames = opening_frames(run, command, options_);
+  std::string frames = opening_frames(run, command, options_.backlog_bytes);
   // Sent before anybody is there to read it, so that the runner need not wait for us.
   send_beginning(connection.ours.get(), frames);
 
