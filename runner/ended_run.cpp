@@ -78,11 +78,12 @@ void serve_ended(int directory, const std::string& exit, Descriptor peer) {
   if (directory >= 0) (void)log.open_ended(directory);
   Client client(std::move(peer));
   while (!client.gone()) {
+    client.send(log);
     if (client.attached() && client.caught_up(log) && !client.told_exit) {
       append_message(client.outbox(), FrameType::exited, exit);
       client.told_exit = true;
+      client.send(log);
     }
-    client.send(log);
     if (client.told_exit && client.all_sent()) return;
     pollfd ready{client.socket(), static_cast<short>(client.wants_to_send(log) ? POLLIN | POLLOUT : POLLIN), 0};
     if (poll(&ready, 1, peer_patience_ms) <= 0) return;

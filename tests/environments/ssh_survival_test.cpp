@@ -9,17 +9,17 @@ namespace {
 class SshSurvivalTest : public SshFixture {
  protected:
   /// Counts slowly enough to be interrupted, and in such a way that a lost or doubled byte shows.
-  RunCommand counting() { return shell("echo up; for i in $(seq 1 400); do echo $i; sleep 0.005; done; echo end"); }
+  RunCommand counting() { return shell("echo up; for i in $(seq 1 120); do echo $i; sleep 0.005; done; echo end"); }
   static std::string counted() {
     std::string text = "up\n";
-    for (int i = 1; i <= 400; ++i) text += std::to_string(i) + "\n";
+    for (int i = 1; i <= 120; ++i) text += std::to_string(i) + "\n";
     return text + "end\n";
   }
 };
 
 TEST_F(SshSurvivalTest, A_killed_ssh_client_costs_nothing) {
   const auto recorder = start(counting());
-  for (const char* mark : {"\n20\n", "\n120\n", "\n220\n"}) {
+  for (const char* mark : {"\n10\n", "\n40\n", "\n70\n"}) {
     recorder->wait_output(mark);
     for (const int pid : clients()) ::kill(pid, SIGKILL);
   }
@@ -29,7 +29,7 @@ TEST_F(SshSurvivalTest, A_killed_ssh_client_costs_nothing) {
 
 TEST_F(SshSurvivalTest, A_killed_session_costs_nothing) {
   const auto recorder = start(counting());
-  recorder->wait_output("\n20\n");
+  recorder->wait_output("\n10\n");
   for (const pid_t pid : sshd_->sessions()) kill_tree(pid, SIGKILL);
   EXPECT_EQ(recorder->wait_exit().exit_code, 0);
   EXPECT_EQ(recorder->out(), counted());
@@ -38,7 +38,7 @@ TEST_F(SshSurvivalTest, A_killed_session_costs_nothing) {
 // Also the words of an agent that ended while nobody could be reached.
 TEST_F(SshSurvivalTest, A_killed_and_restarted_sshd_costs_nothing) {
   const auto recorder = start(counting());
-  recorder->wait_output("\n20\n");
+  recorder->wait_output("\n10\n");
   sshd_->kill(true);
   EXPECT_TRUE(eventually([&] { return std::filesystem::exists(run_directory() / "exit.json"); }, std::chrono::seconds(60)));
   EXPECT_FALSE(recorder->exit());
@@ -86,7 +86,7 @@ TEST_F(SshSurvivalTest, With_guardian_and_runner_killed_the_agent_goes_too) {
 
 TEST_F(SshSurvivalTest, A_restarted_server_goes_on_where_it_was) {
   const auto first = start(counting());
-  first->wait_output("\n20\n");
+  first->wait_output("\n10\n");
   place_.reset();
   restart_server();
   const std::uint64_t offset = first->next_offset();
