@@ -1,5 +1,6 @@
 option(PAPERCLIP_TESTS "Build the tests" ON)
 option(PAPERCLIP_BENCHMARKS "Build the benchmarks" OFF)
+option(PAPERCLIP_CRASH_POINTS "Let tests kill the server at named points (src/os/crash_point.h)" ${PAPERCLIP_TESTS})
 set(PAPERCLIP_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
 
 # -O3 is CMake's choice and compiles longer (docs/decisions/0002).

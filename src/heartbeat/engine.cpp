@@ -7,6 +7,7 @@
 #include "adapters/registry.h"
 #include "heartbeat/engine_state.h"
 #include "heartbeat/execution.h"
+#include "os/crash_point.h"
 
 namespace paperclip::heartbeat {
 
@@ -31,9 +32,11 @@ std::optional<IdType> id_at(const json::value& payload, std::string_view key) {
 
 }  // namespace
 
-Engine::State::State(EngineOptions options_)
-    : options(std::move(options_)), profiles(profile_defaults), pool(options.workers) {
-  options.database.subscribe([this](const store::Event& event) { receive(event); });
+Engine::State::State(EngineOptions options_) : options(std::move(options_)), profiles(profile_defaults) {
+  if (options.executor == nullptr) pool.emplace(options.workers);
+  const auto hear = [this](const store::Event& event) { receive(event); };
+  if (options.subscribe) options.subscribe(hear);
+  else options.database.subscribe(hear);
 }
 
 // After each commit: a run was queued, or one that runs here was cancelled.
@@ -54,24 +57,27 @@ bool Engine::State::run_job(std::function<void()> job) {
     if (stopping) return false;
     ++jobs;
   }
-  const bool posted = pool.post([this, job = std::move(job)] {
+  // Counted until the job is gone, whether it ran or was dropped.
+  std::shared_ptr<void> counted(nullptr, [this](void*) {
+    std::lock_guard lock(mutex);
+    --jobs;
+    changed.notify_all();
+  });
+  auto counted_job = [job = std::move(job), counted = std::move(counted)] {
     try {
       job();
     } catch (const std::exception& problem) {
       spdlog::error("heartbeat.job_failed error=\"{}\"", problem.what());
     }
-    std::lock_guard lock(mutex);
-    --jobs;
-    changed.notify_all();
-  });
-  if (!posted) {
-    std::lock_guard lock(mutex);
-    --jobs;
-  }
-  return posted;
+  };
+  return options.executor ? options.executor->post(std::move(counted_job)) : pool->post(std::move(counted_job));
 }
 
 void Engine::State::run_later(std::chrono::milliseconds delay, std::function<void()> job) {
+  if (options.executor) {
+    options.executor->post_after(delay, [this, job = std::move(job)] { run_job(job); });
+    return;
+  }
   std::lock_guard lock(mutex);
   timers.emplace(std::chrono::steady_clock::now() + delay, std::move(job));
   changed.notify_all();
@@ -125,6 +131,7 @@ void Engine::State::look_at_queue(AgentId agent) {
   } catch (const std::exception& problem) {
     spdlog::error("heartbeat.claim_failed agent={} error=\"{}\"", agent.view(), problem.what());
   }
+  if (!claims.runs.empty()) crash_point("claim.committed");
   std::vector<std::shared_ptr<Execution>> started;
   for (auto& setup : claims.runs) started.push_back(std::make_shared<Execution>(*this, std::move(setup)));
   {
@@ -166,7 +173,7 @@ Engine::~Engine() { stop(Deadline::in(1s)); }
 
 void Engine::start(std::string api_url) {
   state_->api_url = std::move(api_url);
-  state_->timekeeper = std::thread([state = state_.get()] { state->keep_time(); });
+  if (state_->options.executor == nullptr) state_->timekeeper = std::thread([state = state_.get()] { state->keep_time(); });
   state_->run_job([state = state_.get()] { state->recover(); });
 }
 
@@ -181,7 +188,7 @@ void Engine::stop(Deadline deadline) {
     state_->changed.notify_all();
   }
   if (state_->timekeeper.joinable()) state_->timekeeper.join();
-  state_->pool.stop();
+  if (state_->pool) state_->pool->stop();
 }
 
 void Engine::poke(AgentId agent) { state_->poke(agent); }

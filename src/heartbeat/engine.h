@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,7 @@
 
 namespace paperclip::store {
 class Database;
+struct Event;
 }
 namespace paperclip::domain {
 class SecretVault;
@@ -29,6 +31,15 @@ namespace paperclip::heartbeat {
 
 class LiveEvents;
 
+/// Where the engine's work is done: on threads of its own, or one job after the other where a test says so.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// False if it takes nothing more; the job is dropped then.
+  virtual bool post(std::function<void()> job) = 0;
+  virtual void post_after(std::chrono::milliseconds delay, std::function<void()> job) = 0;
+};
+
 struct EngineOptions {
   store::Database& database;
   Clock& clock;
@@ -44,6 +55,11 @@ struct EngineOptions {
   std::size_t workers = 16;
   bool scheduler_enabled = true;
   std::chrono::milliseconds scheduler_interval{30'000};
+
+  /// For the simulator (tests/simulator). With an executor the engine makes no threads and ticks only when told to;
+  /// with `subscribe` committed events come from there instead of from the database.
+  Executor* executor = nullptr;
+  std::function<void(std::function<void(const store::Event&)>)> subscribe;
 };
 
 /// Makes runs happen: claims what is queued, starts it, follows it, accounts for it (spec/execution.md 5, 6, 13).

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -67,8 +68,9 @@ struct Engine::State {
   std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> timers;
   std::mutex ticking;               // one tick at a time
 
+  // Unless there is an executor:
   std::thread timekeeper;
-  net::WorkerPool pool;
+  std::optional<net::WorkerPool> pool;
 };
 
 }  // namespace paperclip::heartbeat

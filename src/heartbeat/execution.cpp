@@ -7,6 +7,7 @@
 #include "base/write_json.h"
 #include "domain/agents/agents.h"
 #include "os/child_environment.h"
+#include "os/crash_point.h"
 #include "os/files.h"
 
 namespace paperclip::heartbeat {
@@ -20,7 +21,7 @@ constexpr std::size_t longest_frame_chunk = 8192;
 }  // namespace
 
 Execution::Execution(Engine::State& engine, domain::RunSetup setup)
-    : engine_(engine), setup_(std::move(setup)), flushed_at_(std::chrono::steady_clock::now()) {}
+    : engine_(engine), setup_(std::move(setup)), flushed_at_(engine_.options.clock.steady()) {}
 
 void Execution::launch() {
   const auto self = shared_from_this();
@@ -161,12 +162,14 @@ Result<> Execution::begin(Ready ready) {
 Result<> Execution::start_command(bool again) {
   auto& runner = engine_.options.runner;
   if (again) TRY(runner.forget(setup_.run.id));
+  crash_point("spawn.before");
   if (auto started = runner.start(setup_.run.id, command_, shared_from_this()); !started) {
     if (started.error().kind != ErrorKind::unprocessable && started.error().kind != ErrorKind::bad_request) return started;
     // What tools check beforehand, adapters report in words of their own; here it is as if the start had failed.
     return unprocessable("Failed to start command \"" + command_.argv.front() + "\" in \"" + command_.cwd +
                          "\". Verify adapter command, working directory, and PATH (" + std::string(os::value_in(command_.env, "PATH")) + ").");
   }
+  crash_point("spawn.after");
   command_.env.clear();  // it holds secrets, and is not needed again
   command_.stdin_text.clear();
   std::lock_guard lock(cancel_mutex_);
@@ -211,6 +214,7 @@ void Execution::on_started(int pid, int process_group, Timestamp started) {
 
 void Execution::on_output(const environments::OutputChunk& chunk) {
   const bool err = chunk.stream == environments::OutputStream::stderr_;
+  crash_point("output.before");
   parser_->feed(err ? adapters::OutputStream::err : adapters::OutputStream::out, chunk.bytes);
   auto& skip = err ? skip_err_ : skip_out_;
   const auto known = std::min<std::uint64_t>(skip, chunk.bytes.size());
@@ -218,6 +222,7 @@ void Execution::on_output(const environments::OutputChunk& chunk) {
   auto& pipe = err ? *err_ : *out_;
   std::string text = pipe.feed(chunk.bytes.substr(known));
   write_chunk(err ? OutputStream::stderr_ : OutputStream::stdout_, std::move(text), pipe.taken(), chunk.time);
+  crash_point("output.logged");  // and nobody told the runner
   linger_after_last_word();
   flush_progress_sometimes();
 }
@@ -257,7 +262,7 @@ void Execution::write_chunk(OutputStream stream, std::string text, std::uint64_t
 }
 
 void Execution::flush_progress_sometimes() {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = engine_.options.clock.steady();
   if (now - flushed_at_ < progress_interval || !progress_.at) return;
   flushed_at_ = now;
   engine_.run_job([self = shared_from_this(), progress = progress_] {

@@ -2,6 +2,7 @@
 
 #include "adapters/output.h"
 #include "heartbeat/execution.h"
+#include "os/crash_point.h"
 
 /// The end of a run here: what the process left becomes a report, the report becomes rows.
 namespace paperclip::heartbeat {
@@ -155,6 +156,7 @@ void Execution::finalise(const domain::RunReport& report, int attempt) {
     finalised.waiting_agents = {agent_id()};
     spdlog::error("run.finalise_given_up run={} error=\"{}\"", run.view(), failure->message);
   } else if (process_started_ || started_over_) {
+    crash_point("terminal.committed");
     if (auto forgotten = engine_.options.runner.forget(run); !forgotten)
       spdlog::warn("run.directory_stays run={} error=\"{}\"", run.view(), forgotten.error().message);
   }

@@ -10,6 +10,7 @@
 #include "adapters/output.h"
 #include "base/text.h"
 #include "base/write_json.h"
+#include "os/crash_point.h"
 #include "os/files.h"
 
 namespace paperclip::heartbeat {
@@ -111,6 +112,12 @@ Result<> RunLog::append(Timestamp time, OutputStream stream, std::string_view ch
   line.reserve(chunk.size() + 96);
   JsonObjectWriter(line).field("ts", time).field("offset", std::to_string(offset)).field("stream", stream).field("chunk", chunk).end();
   line += '\n';
+  // Half of it, or all but its end: what a killed server leaves.
+  for (const auto& [point, left_out] : {std::pair("log.line.half", line.size() / 2), std::pair("log.line.open", std::size_t{1})})
+    if (crash_is_due(point)) {
+      (void)write_all(file_.get(), path_, std::string_view(line).substr(0, line.size() - left_out));
+      crash_now();
+    }
   if (auto written = write_all(file_.get(), path_, line); !written) {
     // Half a line would spoil the next one.
     if (::ftruncate(file_.get(), static_cast<off_t>(bytes_)) != 0) return written;

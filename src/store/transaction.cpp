@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "os/crash_point.h"
 #include "store/session.h"
 #include "store/sql.h"
 
@@ -108,11 +109,14 @@ void Transaction::emit(Event event) {
 }
 
 void Transaction::write_events() {
+  if (events_.empty()) return;
+  crash_point("event.append.before");
   for (Event& event : events_)
     event.sequence = *value<std::int64_t>(
         "insert into events (company_id, type, payload, created_at, origin) values (:1, :2, :3, :4, :5) "
         "returning sequence",
         event.company_id, event.type, event.payload, event.created_at, event.origin);
+  crash_point("event.append.after");
 }
 
 }  // namespace paperclip::store

@@ -3,6 +3,7 @@
 #include "domain/activity/activity.h"
 #include "domain/runs/run_context.h"
 #include "domain/wakeups/wake_context.h"
+#include "os/crash_point.h"
 
 namespace paperclip::domain {
 
@@ -75,8 +76,10 @@ void release_run_leases(store::Transaction& tx, const RunIdentity& run, RunStatu
   const LeaseStatus status = run_status == RunStatus::failed || run_status == RunStatus::timed_out ? LeaseStatus::failed : LeaseStatus::released;
   static_assert(lease_transitions.allow(LeaseStatus::active, LeaseStatus::failed) && lease_transitions.allow(LeaseStatus::active, LeaseStatus::released));
   for (const auto& lease : tx.all<EnvironmentLease>("select {} from environment_leases where heartbeat_run_id = :1 and status = 'active'", run.id)) {
+    crash_point("lease.release.before");
     tx.execute("update environment_leases set status = :1, released_at = :2, last_used_at = :2, updated_at = :2 where id = :3 and status = 'active'",
                status, tx.now(), lease.id);
+    crash_point("lease.release.after");
     const auto driver = context_text(context_of(lease.metadata), "driver");
     log_activity(tx, run.company_id, author_of(run),
                  {"environment.lease_released", "environment_lease", lease.id.str(),

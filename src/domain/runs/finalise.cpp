@@ -14,6 +14,7 @@
 #include "domain/runs/run_context.h"
 #include "domain/runs/run_cost.h"
 #include "domain/runs/run_events.h"
+#include "os/crash_point.h"
 
 namespace paperclip::domain {
 
@@ -148,7 +149,9 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   run.liveness_reason = liveness.reason;
   run.last_useful_action_at = liveness.last_useful_action_at;
   run.next_action = liveness.next_action;
+  crash_point("terminal.write.before");
   write_end(tx, run, report, outcome, usage_json(usage, report.usage, report.session_before, session), session);
+  crash_point("terminal.write.after");
   if (!was_cancelled) {
     move_wakeup(tx, run.wakeup_request_id, wakeup_status(outcome.status), outcome.error);
     emit_run_status(tx, id);

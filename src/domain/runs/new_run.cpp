@@ -4,6 +4,7 @@
 
 #include "domain/runs/run_events.h"
 #include "domain/wakeups/wake_context.h"
+#include "os/crash_point.h"
 
 namespace paperclip::domain {
 
@@ -56,7 +57,9 @@ HeartbeatRun create_run(store::Transaction& tx, const NewRun& from, RunId id) {
   run.context_snapshot = RawJson(json::value(from.context));
   if (const auto issue = context_text(from.context, "issueId")) run.context_issue_id = IssueId::parse(*issue);
   run.created_at = run.updated_at = tx.now();
+  crash_point("run.insert.before");
   tx.insert(table_of<HeartbeatRun>, run);
+  crash_point("run.insert.after");
   if (run.status == RunStatus::queued) emit_run_queued(tx, run);
   return run;
 }
