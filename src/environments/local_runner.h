@@ -36,8 +36,7 @@ class LocalRunner : public Runner {
   void resume(RunId run) override;
   Result<void> forget(RunId run) override;
 
-  /// All runs that have a directory: after a start of the server, those to reattach to.
-  std::vector<RunId> known_runs() const;
+  std::vector<RunId> known_runs() const override;
 
  private:
   LocalRunner(LocalRunnerOptions options, std::unique_ptr<RunDirectories> directories, std::unique_ptr<RunLoop> loop);

@@ -107,6 +107,9 @@ class Runner {
 
   /// Removes the directory of a run whose exit was recorded. Fails with conflict while the run is attached or alive.
   virtual Result<void> forget(RunId run) = 0;
+
+  /// All runs that have a directory: after a start of the server, those to reattach to. Empty where the place cannot say.
+  virtual std::vector<RunId> known_runs() const { return {}; }
 };
 
 }  // namespace paperclip::environments

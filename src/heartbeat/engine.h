@@ -21,7 +21,7 @@ class SecretVault;
 class RunTokens;
 }
 namespace paperclip::environments {
-class LocalRunner;
+class Runner;
 }
 namespace paperclip::net {
 class HttpClient;
@@ -45,7 +45,7 @@ struct EngineOptions {
   Clock& clock;
   const domain::SecretVault& vault;
   const domain::RunTokens& tokens;
-  environments::LocalRunner& runner;
+  environments::Runner& runner;
   net::HttpClient& http;
   LiveEvents& live;
   adapters::HostEnvironment host;

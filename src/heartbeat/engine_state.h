@@ -12,7 +12,7 @@
 #include "domain/access/run_token.h"
 #include "domain/runs/claim.h"
 #include "domain/runs/finalise.h"
-#include "environments/local_runner.h"
+#include "environments/runner.h"
 #include "heartbeat/engine.h"
 #include "heartbeat/live_events.h"
 #include "net/client.h"

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "adapters/adapter.h"
-#include "environments/local_runner.h"
+#include "environments/runner.h"
 #include "heartbeat/engine_state.h"
 #include "heartbeat/log_pipe.h"
 #include "heartbeat/run_log.h"

@@ -55,7 +55,7 @@ template <class Body>
 std::optional<Body> World::body(const json::object& fields) {
   const json::value value(fields);
   auto decoded = decode<Body>(&value);
-  if (!decoded) throw std::logic_error(decoded.error().message + " " + json::serialize(value));
+  if (!decoded) throw std::logic_error(decoded.error().message + " " + to_string(value));
   return *std::move(decoded);
 }
 
@@ -145,7 +145,7 @@ void World::patch() {
   json::object fields;
   if (dice_.chance(0.5)) fields["assigneeAgentId"] = dice_.one_of(agents_).view();
   else fields["status"] = std::vector<const char*>{"todo", "in_progress", "blocked", "done", "cancelled", "backlog"}[dice_.below(6)];
-  deed_ = "patch " + issue->str() + " " + json::serialize(fields);
+  deed_ = "patch " + issue->str() + " " + to_string(json::value(fields));
   const auto patch = body<domain::IssuePatchBody>(fields);
   attempt([&](store::Transaction& tx) { return domain::patch_issue(tx, board(), *issue, *patch); });
 }
