@@ -47,6 +47,9 @@ struct Engine::State {
   // Recovery
   void recover();
   void take_over(const domain::StoredRun& run);
+  /// A run without a process: back into the queue, or ended. False if the database did not let us; the tick tries again.
+  bool settle_without_process(RunId run);
+  void settle_what_is_left();
 
   // Time
   void keep_time();
@@ -63,6 +66,7 @@ struct Engine::State {
   int jobs = 0;                     // on the pool, queued or running
   std::set<AgentId> poked;          // a look is pending
   std::deque<AgentId> waiting;      // for a slot of the machine
+  std::vector<RunId> unsettled;     // left by an earlier server, and the database did not let us account for them
   bool open = false;                // claims may be made
   bool stopping = false;
   std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> timers;

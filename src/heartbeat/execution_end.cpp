@@ -12,7 +12,7 @@ using domain::OutputStream;
 
 namespace {
 
-constexpr int most_attempts = 10;
+constexpr int most_attempts = 10;  // 40 s
 
 std::optional<std::string> or_none(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
@@ -146,7 +146,10 @@ void Execution::finalise(const domain::RunReport& report, int attempt) {
   } catch (const std::exception& problem) {
     failure = internal_error(problem.what());
   }
-  if (failure && failure->kind != ErrorKind::conflict && failure->kind != ErrorKind::not_found && attempt < most_attempts) {
+  // A database that cannot write now will some day; until then the run keeps its slot. Anything else is a fault of ours, and
+  // the next server takes the run over.
+  const bool again = failure && failure->kind != ErrorKind::conflict && failure->kind != ErrorKind::not_found;
+  if (again && (failure->kind == ErrorKind::unavailable || attempt < most_attempts)) {
     spdlog::error("run.finalise_failed run={} attempt={} error=\"{}\"", run.view(), attempt, failure->message);
     engine_.run_later(std::chrono::milliseconds(250) * (1 << std::min(attempt, 6)),
                       [self = shared_from_this(), report, attempt] { self->finalise(report, attempt + 1); });

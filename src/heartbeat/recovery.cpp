@@ -54,33 +54,70 @@ void Engine::State::take_over(const StoredRun& run) {
   if (!run_job([execution] { execution->take_over(); })) execution->take_over();
 }
 
-void Engine::State::recover() {
-  std::set<RunId> known;
-  for (const auto& run : options.runner.known_runs()) known.insert(run);
-  int taken_over = 0, requeued = 0, ended = 0;
-  for (const auto& run : unfinished_runs(options.database)) {
-    if (known.erase(run.id) > 0) {
-      take_over(run);
-      ++taken_over;
-      continue;
-    }
-    const bool is_call = [&] {
-      const auto type = options.database.read([&](store::Reader& reader) { return reader.value<std::string>("select adapter_type from agents where id = :1", run.agent_id); });
-      return type && adapters::adapter_for_run(*type).form() == adapters::RunForm::http_call;
-    }();
+bool Engine::State::settle_without_process(RunId id) {
+  try {
     auto settled = options.database.write([&](store::Transaction& tx) -> Result<> {
-      if (run.status == RunStatus::running && !is_call) {
-        domain::requeue_unstarted(tx, run.id);
+      const auto run = tx.one<StoredRun>("select {} from heartbeat_runs where id = :1", id);
+      if (!run) return {};
+      const auto type = tx.value<std::string>("select adapter_type from agents where id = :1", run->agent_id);
+      const bool is_call = type && adapters::adapter_for_run(*type).form() == adapters::RunForm::http_call;
+      if (run->status == RunStatus::running && !is_call) {
+        domain::requeue_unstarted(tx, id);
         return {};
       }
       domain::RunReport report;
       report.error_message = "The server restarted while the call was under way";
       report.error_code = "process_lost";
-      TRY(domain::finalise_run(tx, run.id, run.fence, report));
+      TRY(domain::finalise_run(tx, id, run->fence, report));
       return {};
     });
-    if (!settled) spdlog::error("run.recovery_failed run={} error=\"{}\"", run.id.view(), settled.error().message);
-    ++(run.status == RunStatus::running && !is_call ? requeued : ended);
+    if (settled || settled.error().kind != ErrorKind::unavailable) {
+      if (!settled) spdlog::error("run.recovery_failed run={} error=\"{}\"", id.view(), settled.error().message);
+      return true;
+    }
+    spdlog::error("run.recovery_delayed run={} error=\"{}\"", id.view(), settled.error().message);
+  } catch (const std::exception& problem) {
+    spdlog::error("run.recovery_failed run={} error=\"{}\"", id.view(), problem.what());
+    return true;
+  }
+  return false;
+}
+
+void Engine::State::settle_what_is_left() {
+  std::vector<RunId> runs;
+  {
+    std::lock_guard lock(mutex);
+    runs.swap(unsettled);
+  }
+  for (const auto& run : runs) {
+    if (settle_without_process(run)) continue;
+    std::lock_guard lock(mutex);
+    unsettled.push_back(run);
+  }
+}
+
+void Engine::State::recover() {
+  std::set<RunId> known;
+  for (const auto& run : options.runner.known_runs()) known.insert(run);
+  int taken_over = 0, without_process = 0;
+  std::vector<StoredRun> unfinished;
+  try {
+    unfinished = unfinished_runs(options.database);
+  } catch (const std::exception& problem) {
+    spdlog::error("heartbeat.recovery_delayed error=\"{}\"", problem.what());
+    return run_later(std::chrono::seconds(2), [this] { recover(); });
+  }
+  for (const auto& run : unfinished) {
+    if (known.erase(run.id) > 0) {
+      take_over(run);
+      ++taken_over;
+    } else {
+      ++without_process;
+      if (!settle_without_process(run.id)) {
+        std::lock_guard lock(mutex);
+        unsettled.push_back(run.id);
+      }
+    }
   }
   // Accounted for before the server went away, but not cleaned up.
   for (const auto& run : known)
@@ -90,8 +127,7 @@ void Engine::State::recover() {
     std::lock_guard lock(mutex);
     open = !stopping;
   }
-  if (taken_over + requeued + ended > 0)
-    spdlog::info("heartbeat.recovered taken_over={} requeued={} ended={}", taken_over, requeued, ended);
+  if (taken_over + without_process > 0) spdlog::info("heartbeat.recovered taken_over={} without_process={}", taken_over, without_process);
   (void)options.database.write([](store::Transaction& tx) -> Result<> {
     domain::promote_due_retries(tx);
     return {};

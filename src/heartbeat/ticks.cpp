@@ -45,6 +45,7 @@ void Engine::State::tick() {
     std::lock_guard lock(mutex);
     if (!open || stopping) return;
   }
+  settle_what_is_left();
   if (options.scheduler_enabled) {
     for (const auto& agent : options.database.read([](store::Reader& reader) { return domain::agents_due(reader); })) {
       // One agent's refusal is not the others' concern.

@@ -76,7 +76,7 @@ std::optional<std::string> Auditor::after_commit() {
       return complaint;
     if (auto complaint = first(reader, "a parked wake waits for nobody",
                                "select cast(w.id as text) from agent_wakeup_requests w where w.status = 'deferred_issue_execution' and not exists "
-                               "(select 1 from heartbeat_runs r where cast(r.context_issue_id as text) = w.payload ->> 'issueId' and "
+                               "(select 1 from heartbeat_runs r where (cast(r.context_issue_id as text) = w.payload ->> 'issueId' or r.id = (select i.execution_run_id from issues i where cast(i.id as text) = w.payload ->> 'issueId')) and "
                                "(r.status in ('queued', 'scheduled_retry', 'running') or exists (select 1 from environment_leases l where l.heartbeat_run_id = r.id and l.status = 'active')))"))
       return complaint;
 
@@ -118,17 +118,17 @@ std::optional<std::string> Auditor::while_idle(std::int64_t served_since) {
     std::set<RunId> claimable;
     const auto runs = reader.all<RunRow>("select {} from heartbeat_runs r where status in ('queued', 'running') or exists (select 1 from environment_leases l "
                                          "where l.heartbeat_run_id = r.id and l.status = 'active')");
-    std::set<IssueId> being_left;
+    std::set<IssueId> taken;
     for (const auto& run : runs) {
       if (run.status != RunStatus::queued) ++all;
       if (run.status == RunStatus::running) ++running[run.agent_id];
-      if (run.status == RunStatus::cancelled && run.context_issue_id) being_left.insert(*run.context_issue_id);
+      if (run.status != RunStatus::queued && run.context_issue_id) taken.insert(*run.context_issue_id);
     }
     if (all < max_live_runs_)
       for (const auto& agent : reader.all<AgentRow>("select {} from agents where status in ('active', 'idle', 'running', 'error')")) {
         if (running[agent.id] >= domain::heartbeat_policy(agent.runtime_config.parse()).max_concurrent_runs) continue;
         for (const auto& run : runs)
-          if (run.status == RunStatus::queued && run.agent_id == agent.id && !(run.context_issue_id && being_left.contains(*run.context_issue_id))) claimable.insert(run.id);
+          if (run.status == RunStatus::queued && run.agent_id == agent.id && !(run.context_issue_id && taken.contains(*run.context_issue_id))) claimable.insert(run.id);
       }
     std::erase_if(claimable_since_, [&](const auto& item) { return !claimable.contains(item.first); });
     for (const auto& id : claimable) {
@@ -143,6 +143,23 @@ std::optional<std::string> Auditor::while_idle(std::int64_t served_since) {
       if (const auto found = machine_.processes().find(id); found != machine_.processes().end() && found->second->alive && !found->second->term_sent)
         if (now - std::max(found->second->started_at, served_since) > 10 * bound_ms) return "the process of the cancelled run " + id.str() + " goes on";
     return std::nullopt;
+  });
+}
+
+std::string Auditor::rows() {
+  return database_.read([&](store::Reader& reader) {
+    std::string out;
+    for (const char* sql :
+         {"select 'run ' || r.id || ' ' || r.status || ' issue ' || coalesce(r.context_issue_id, '-') || ' agent ' || r.agent_id || ' ' || "
+          "coalesce(r.context_snapshot ->> 'wakeReason', '-') || ' ' || coalesce(r.error_code, '') || ' ' || r.created_at from heartbeat_runs r order by r.created_at, r.id",
+          "select 'wake ' || id || ' ' || status || ' run ' || coalesce(run_id, '-') || ' agent ' || agent_id || ' ' || coalesce(reason, '-') || ' issue ' || "
+          "coalesce(payload ->> 'issueId', '-') || ' ' || requested_at from agent_wakeup_requests order by requested_at, id",
+          "select 'issue ' || id || ' ' || status || ' assignee ' || coalesce(assignee_agent_id, '-') || ' execution ' || coalesce(execution_run_id, '-') || ' checkout ' || "
+          "coalesce(checkout_run_id, '-') from issues order by created_at, id",
+          "select 'lease ' || id || ' ' || status || ' run ' || heartbeat_run_id from environment_leases where status = 'active'",
+          "select 'agent ' || id || ' ' || status || ' ' || runtime_config from agents order by id"})
+      for (const auto& line : reader.column<std::string>(sql)) out += line + "\n";
+    return out;
   });
 }
 

@@ -23,6 +23,8 @@ class Auditor {
   std::optional<std::string> while_idle(std::int64_t served_since);
   /// When everything has come to rest.
   std::optional<std::string> at_rest(const std::filesystem::path& logs);
+  /// Runs, wakes, issues and leases as they are: for whoever looks at a failing seed.
+  std::string rows();
 
  private:
   std::optional<std::string> first(store::Reader& reader, std::string_view complaint, std::string_view sql);

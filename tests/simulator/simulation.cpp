@@ -60,6 +60,7 @@ Simulation::Simulation(Stage& stage, std::uint64_t seed, bool trace)
   current_ = this;
   set_crash_hook(&Simulation::on_point);
   open_engine();
+  (void)database_->wait_delivered(10s);
 }
 
 Simulation::~Simulation() {
@@ -136,7 +137,6 @@ void Simulation::crash() {
   }
   // Agents go on meanwhile, but nobody answers them.
   machine_.proceed([](const Process&, const Step&) {});
-  if (dice_.chance(0.1)) max_live_runs_ = max_live_runs_;
   open_engine();
 }
 
@@ -249,7 +249,7 @@ void Simulation::step() {
         break;
       default:
         switch (dice_.below(6)) {
-          case 0: crash_in_ = 0 + static_cast<int>(dice_.below(1)); throw Crash{};
+          case 0: throw Crash{};
           case 1: case 2: crash_in_ = dice_.between(0, 40); break;
           case 3: {
             const auto jump = static_cast<std::int64_t>(dice_.between(-86'400, 86'400)) * 1000;
@@ -289,6 +289,7 @@ std::optional<std::string> Simulation::run() {
       machine_.calm_down();
       for (auto* process : machine_.alive())
         if (!process->killed_at) machine_.cancel(process->run, 1s);
+      (void)database_->wait_delivered(10s);
     }
     while (!complaint_ && !at_rest()) {
       if (steps_ > most_steps) {
@@ -307,6 +308,7 @@ std::optional<std::string> Simulation::run() {
       if (auto complaint = auditor_->at_rest(place_ / "logs")) complain(*complaint);
     }
   } catch (const std::exception& problem) { complain(std::string("exception: ") + problem.what()); }
+  if (complaint_ && trace_) std::fputs(auditor_->rows().c_str(), stdout);
   return complaint_;
 }
 

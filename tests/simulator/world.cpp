@@ -220,7 +220,7 @@ std::optional<std::string> World::act(const Process& process, bool calm) {
 void World::calm_down() {
   deed_ = "calm";
   const auto calmed = database_.write([&](store::Transaction& tx) -> Result<> {
-    tx.execute("update agents set runtime_config = :1", RawJson(R"({"heartbeat":{"maxConcurrentRuns":2}})"));
+    tx.execute("update agents set runtime_config = :1", RawJson(R"({"heartbeat":{"maxConcurrentRuns":3}})"));
     for (const auto& agent : agents_) (void)tx.nested([&] { return domain::resume_agent(tx, domain::CompanyScope::internal(company_), agent); });
     return {};
   });

@@ -61,9 +61,10 @@ std::vector<QueuedRun> by_urgency(store::Reader& reader, std::vector<QueuedRun> 
   return queue;
 }
 
-// A run that was cancelled keeps its lease until its process is gone; until then nobody else works on the issue.
-bool is_being_left(store::Reader& reader, IssueId issue) {
-  return reader.exists("select 1 from environment_leases l join heartbeat_runs r on r.id = l.heartbeat_run_id "
+// One run at a time works on an issue. One that was cancelled keeps its lease until its process is gone.
+bool is_taken(store::Reader& reader, IssueId issue) {
+  return reader.exists("select 1 from heartbeat_runs where context_issue_id = :1 and status = 'running'", issue) ||
+         reader.exists("select 1 from environment_leases l join heartbeat_runs r on r.id = l.heartbeat_run_id "
                        "where l.issue_id = :1 and l.status = 'active' and r.status = 'cancelled'",
                        issue);
 }
@@ -160,7 +161,7 @@ Claims claim_queued_runs(store::Transaction& tx, AgentId agent_id, const ClaimOp
       claims.machine_full = slots == options.free_slots;
       break;
     }
-    if (run.context_issue_id && is_being_left(tx, *run.context_issue_id)) continue;
+    if (run.context_issue_id && is_taken(tx, *run.context_issue_id)) continue;
     if (auto claimed = claim_one(tx, *agent, run.id, options)) claims.runs.push_back(*std::move(claimed));
   }
   return claims;

@@ -4,6 +4,7 @@
 #include "domain/budgets/invocation_block.h"
 #include "domain/runs/cancel.h"
 #include "domain/runs/issue_lock.h"
+#include "domain/runs/issue_release.h"
 #include "domain/runs/new_run.h"
 #include "domain/runs/run_events.h"
 #include "domain/wakeups/interaction_wake.h"
@@ -82,6 +83,7 @@ void refuse_claim(store::Transaction& tx, const StoredRun& run, const ClaimRefus
   if (run.context_issue_id) clear_execution_lock(tx, run.company_id, *run.context_issue_id, run.id);
   append_run_event(tx, {run.id, run.company_id, run.agent_id}, {"lifecycle", "warn", refusal.message, json::object{{"code", refusal.code}}});
   emit_run_status(tx, run.id);
+  if (run.context_issue_id) promote_parked_wake(tx, run.company_id, *run.context_issue_id);
 }
 
 }  // namespace paperclip::domain

@@ -163,7 +163,7 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   const EndedRun ended{run, *agent, context, issue, result};
   if (outcome.status == RunStatus::failed && is_max_turns_failure(outcome.error_code, result)) schedule_max_turn_continuation(tx, ended);
   else if (outcome.status == RunStatus::failed && is_transient_failure(outcome.error_code, result)) schedule_transient_retry(tx, ended);
-  const bool retried = report.lost && retry_lost_run(tx, ended);
+  const bool retried = report.lost && outcome.status == RunStatus::failed && retry_lost_run(tx, ended);
   if (issue && !retried) {
     // The lock may have moved on to a retry.
     issue = find_work_issue(tx, run.company_id, issue->id);

@@ -119,6 +119,13 @@ void recover(store::Transaction& tx, const WorkIssue& issue, const StoredRun& ru
 
 }  // namespace
 
+void promote_parked_wake(store::Transaction& tx, CompanyId company, IssueId id) {
+  auto issue = lock_work_issue(tx, company, id);
+  if (!issue || (issue->execution_run_id && !is_run_over(tx, company, *issue->execution_run_id))) return;
+  if (tx.exists("select 1 from heartbeat_runs where context_issue_id = :1 and company_id = :2 and status in ('queued', 'running', 'scheduled_retry')", id, company)) return;
+  (void)promote_oldest(tx, *issue);
+}
+
 void release_issue_and_promote(store::Transaction& tx, const StoredRun& run) {
   std::optional<WorkIssue> issue;
   if (run.context_issue_id) issue = lock_work_issue(tx, run.company_id, *run.context_issue_id);

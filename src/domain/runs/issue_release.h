@@ -14,4 +14,8 @@ namespace paperclip::domain {
 /// The run's row must already have its final status.
 void release_issue_and_promote(store::Transaction& tx, const StoredRun& run);
 
+/// A run that never started let go of the issue: whoever was parked behind it becomes a run, unless another live run has the
+/// issue.
+void promote_parked_wake(store::Transaction& tx, CompanyId company, IssueId issue);
+
 }  // namespace paperclip::domain

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "domain/runs/issue_lock.h"
+#include "domain/runs/issue_release.h"
 #include "domain/runs/new_run.h"
 #include "domain/runs/retry_gate.h"
 #include "domain/runs/run_context.h"
@@ -170,6 +171,7 @@ int promote_due_retries(store::Transaction& tx, int limit) {
     const auto context = context_of(run.context_snapshot);
     if (const auto refusal = retry_gate(tx, run, context, true)) {
       cancel_scheduled_retry(tx, run.id, refusal->code, refusal->message);
+      if (run.context_issue_id) promote_parked_wake(tx, run.company_id, *run.context_issue_id);
       continue;
     }
     if (tx.execute("update heartbeat_runs set status = 'queued', updated_at = :1 where id = :2 and status = 'scheduled_retry'", tx.now(), run.id) == 0)
