@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench smoke scenarios conformance format lint release debug asan tsan clean
+.PHONY: help run demo test bench smoke scenarios conformance format lint release debug asan tsan soak clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -48,6 +48,10 @@ asan: ## build/asan: clang-19 with address and undefined-behaviour sanitizers
 tsan: ## build with the thread sanitizer and run every unit test under it
 	@$(call build,tsan)
 	@ctest --preset tsan
+
+soak: debug ## play 100,000 stories of the engine, kill servers at every point, let 1,000 bombs go off (hours)
+	@build/debug/bin/paperclip-simulator --seeds 100000 --jobs $(JOBS)
+	@node tests/chaos/crash-points.mjs --program build/debug/bin/paperclip
 
 format: ## rewrite changed C++ files in the house style
 	@scripts/lint --fix

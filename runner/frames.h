@@ -21,9 +21,18 @@
 /// A frame of an unknown type is skipped, so that a newer peer may say more than an older one understands.
 namespace paperclip::runner {
 
-/// What this code speaks, and the oldest it still understands. Both sides open with `hello`; the lower version counts.
-inline constexpr std::uint16_t protocol_version = 1;
-inline constexpr std::uint16_t oldest_protocol_version = 1;
+/// What this code speaks. Both sides open with `hello`; the lower version counts, and each side understands the one before
+/// its own, so that a server takes over runs that were started by the release before it, or after it.
+///
+///     1  start, attach, output, stop, exit
+///     2  frames of the classes callbacks and bulk reach the parts (part.h, src/environments/frame_handler.h)
+///
+/// Tests build runners that claim other versions (runner/CMakeLists.txt).
+#ifndef PAPERCLIP_RUNNER_PROTOCOL
+#define PAPERCLIP_RUNNER_PROTOCOL 2
+#endif
+inline constexpr std::uint16_t protocol_version = PAPERCLIP_RUNNER_PROTOCOL;
+inline constexpr std::uint16_t oldest_protocol_version = protocol_version > 1 ? protocol_version - 1 : 1;
 
 inline constexpr std::size_t frame_header_bytes = 8;
 inline constexpr std::size_t frame_payload_limit = 16 * 1024;

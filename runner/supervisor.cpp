@@ -202,9 +202,8 @@ void Supervisor::handle_frame(Client& client, const Frame& frame) {
   ByteReader reader(frame.payload);
   switch (frame.type) {
     case FrameType::hello:
-      if (!hello_fits(frame.payload)) {
-        append_frame(client.outbox(), FrameType::error, "the runner speaks another version of the protocol");
-      }
+      append_hello(client.outbox());
+      if (!hello_fits(frame.payload)) append_frame(client.outbox(), FrameType::error, "the runner speaks another version of the protocol");
       return;
     case FrameType::start:
       if (phase_ == Phase::awaiting_start && &client == clients_.front().get()) receive_start(frame);

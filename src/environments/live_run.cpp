@@ -123,8 +123,15 @@ void LiveRun::handle_frames() {
 
 bool LiveRun::handle(const Frame& frame) {
   runner::ByteReader reader(frame.payload);
+  // Asking again would not help, and a run that nobody can follow must not go on.
+  const auto refuse = [this](std::string why) {
+    runner::append_stop(queue_.of(runner::FrameClass::control), 0, runner::StopReason::finished);
+    flush();
+    end_unreachable(std::move(why));
+    return true;
+  };
   switch (frame.type) {
-    case FrameType::hello: return runner::hello_fits(frame.payload);
+    case FrameType::hello: return runner::hello_fits(frame.payload) || refuse("the runner speaks another version of the protocol");
     case FrameType::started: {
       const auto started = runner::read_started(frame.payload);
       if (!started) return false;
@@ -147,11 +154,7 @@ bool LiveRun::handle(const Frame& frame) {
       }
       return false;
     case FrameType::error:
-      // Asking again would not help, and a run that nobody can follow must not go on.
-      runner::append_stop(queue_.of(runner::FrameClass::control), 0, runner::StopReason::finished);
-      flush();
-      end_unreachable("the runner says: " + std::string(frame.payload));
-      return true;
+      return refuse("the runner says: " + std::string(frame.payload));
     default: {
       const auto frame_class = runner::class_of(frame.type);
       const bool theirs = frame_class == runner::FrameClass::callbacks || frame_class == runner::FrameClass::bulk;

@@ -215,6 +215,8 @@ void Execution::on_started(int pid, int process_group, Timestamp started) {
 void Execution::on_output(const environments::OutputChunk& chunk) {
   const bool err = chunk.stream == environments::OutputStream::stderr_;
   crash_point("output.before");
+  const bool first = log_->positions().out + log_->positions().err == 0;
+  if (first) crash_point("first_output.before");
   parser_->feed(err ? adapters::OutputStream::err : adapters::OutputStream::out, chunk.bytes);
   auto& skip = err ? skip_err_ : skip_out_;
   const auto known = std::min<std::uint64_t>(skip, chunk.bytes.size());
@@ -223,6 +225,7 @@ void Execution::on_output(const environments::OutputChunk& chunk) {
   std::string text = pipe.feed(chunk.bytes.substr(known));
   write_chunk(err ? OutputStream::stderr_ : OutputStream::stdout_, std::move(text), pipe.taken(), chunk.time);
   crash_point("output.logged");  // and nobody told the runner
+  if (first) crash_point("first_output.after");
   linger_after_last_word();
   flush_progress_sometimes();
 }

@@ -111,10 +111,10 @@ void RunFixture::use_boundary(const std::string& boundary) {
   restart_server();
 }
 
-void RunFixture::restart_server() {
+void RunFixture::restart_server(const char* runner) {
   runner_.reset();
   auto created = LocalRunner::create(
-      {.runner = program("paperclip-runner"), .root = root_.path() / "runs", .boundary = boundary_});
+      {.runner = program(runner), .root = root_.path() / "runs", .boundary = boundary_});
   if (!created) throw std::runtime_error(created.error().message);
   runner_ = std::move(*created);
 }

@@ -66,7 +66,8 @@ class RunFixture : public ::testing::Test {
   RunFixture();
   void use_boundary(const std::string& boundary);
   /// As after a restart of the server: a new LocalRunner over the same directory.
-  void restart_server();
+  /// `runner`: the program that runs are started with from now on; those that live are only attached to.
+  void restart_server(const char* runner = "paperclip-runner");
 
   /// A command with a PATH and nothing else in its environment.
   static RunCommand command(std::vector<std::string> argv);

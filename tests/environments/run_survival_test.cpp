@@ -110,6 +110,38 @@ TEST_P(RunSurvivalTest, Many_restarts_during_one_run) {
   EXPECT_EQ(all + recorder->out(), lines(1000) + "end\n");
 }
 
+// The server is upgraded, or put back, while an agent talks: another version of the runner's protocol, one step away.
+TEST_P(RunSurvivalTest, Neighbouring_versions_understand_each_other) {
+  for (const char* runner : {"paperclip-runner-previous", "paperclip-runner-next"}) {
+    run_ = Random::system().id<RunId>();
+    restart_server(runner);
+    const auto gate = (root_.path() / runner).string();
+    auto recorder = start(shell("i=0; while [ ! -e " + gate + " ]; do i=$((i+1)); echo line $i; sleep 0.01; done; echo end; exit 7"));
+    recorder->wait_output("line 5\n");
+    restart_server();
+    const std::string before = recorder->out();
+    const auto offset = recorder->next_offset();
+    recorder = std::make_shared<Recorder>();
+    ASSERT_TRUE(runner_->reattach(run_, offset, recorder));
+    EXPECT_GT(recorder->wait_started(), 1);
+    std::ofstream(gate) << "open";
+    EXPECT_EQ(recorder->wait_exit().exit_code, 7) << runner;
+    const std::string all = before + recorder->out();
+    const auto count = std::count(all.begin(), all.end(), '\n') - 1;
+    EXPECT_EQ(all, lines(static_cast<int>(count)) + "end\n") << runner;
+  }
+}
+
+// Two steps away nobody promises anything: the run is ended, and what is wrong is said.
+TEST_P(RunSurvivalTest, A_version_too_far_away_is_refused_and_its_run_ended) {
+  restart_server("paperclip-runner-strange");
+  const auto recorder = start(shell("echo up; exec sleep 63.5"));
+  const ExitStatus status = recorder->wait_exit();
+  EXPECT_EQ(status.lost_reason, "unreachable") << status.lost_detail;
+  EXPECT_NE(status.lost_detail.find("version"), std::string::npos) << status.lost_detail;
+  EXPECT_TRUE(eventually([&] { return processes_with("sleep 63.5").empty(); }));
+}
+
 TEST_P(RunSurvivalTest, A_reattached_run_can_be_cancelled) {
   start(shell("echo up; exec sleep 60"))->wait_output("up");
   restart_server();
