@@ -112,26 +112,26 @@ Result<void> migrate(Session& session, std::span<const Migration> migrations, co
           fmt::format("schema migration {} comes after {}", migrations[i].version, migrations[i - 1].version));
   try {
     const MigrationLock lock(session);
+    // One transaction for all: an upgrade happens or does not, and a first start waits for the disk once.
+    Step step(session);
     session.script(expand_schema(table_sql, session.engine()));
-    Reader reader(session, clock.now());
-    const auto applied = reader.all<AppliedMigration>("select {} from schema_migrations order by version");
+    Transaction tx(session, clock.now(), Random::system(), "");
+    const auto applied = tx.all<AppliedMigration>("select {} from schema_migrations order by version");
     TRY(check_history(applied, migrations));
     for (const auto& migration : migrations) {
       bool done = false;
       for (const auto& row : applied) done = done || row.version == migration.version;
       if (done) continue;
       try {
-        Step step(session);
         session.script(expand_schema(migration.sql, session.engine()));
-        Transaction tx(session, clock.now(), Random::system(), "");
         tx.insert("schema_migrations",
                   AppliedMigration{migration.version, migration.name, checksum(migration.sql), clock.now()});
-        step.commit();
       } catch (const StoreError& error) {
         return internal_error(
             fmt::format("schema migration {} ({}) failed: {}", migration.version, migration.name, error.what()));
       }
     }
+    step.commit();
     return success();
   } catch (const StoreError& error) { return error.error(); }
 }

@@ -21,9 +21,9 @@ struct Migration {
 /// The store's own: version 1, the `events` table. Everyone else's versions begin at 2.
 std::span<const Migration> store_migrations();
 
-/// Applies what is missing, in order, each in one transaction, and records it in `schema_migrations`. Errors, with a
+/// Applies what is missing, in order, all in one transaction, and records it in `schema_migrations`. Errors, with a
 /// message for the person who starts the server: the database is newer than this program; a migration was changed after
-/// it was applied; the versions do not ascend; a statement failed (then that migration is undone).
+/// it was applied; the versions do not ascend; a statement failed (then nothing was changed).
 Result<void> migrate(Session& session, std::span<const Migration> migrations, const Clock& clock);
 
 }  // namespace paperclip::store
