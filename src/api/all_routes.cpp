@@ -26,6 +26,11 @@ void add_all_routes(Routes& routes) {
   add_issue_lookup_routes(routes);
   add_issue_mark_routes(routes);
   add_label_routes(routes);
+  add_plugin_routes(routes);
+  add_plugin_work_routes(routes);
+  add_plugin_bridge_routes(routes);
+  add_plugin_scoped_routes(routes);
+  add_plugin_ui_routes(routes);
   add_project_routes(routes);
   add_run_routes(routes);
   add_secret_routes(routes);

@@ -43,6 +43,11 @@ Router::Router(const Routes& routes) {
       const bool param = part.starts_with('{');
       entry.segments.push_back({param ? std::string(part.substr(1, part.size() - 2)) : lower(part), param});
     }
+    if (entry.segments.back().text.starts_with('*')) {
+      entry.segments.back().text.erase(0, 1);
+      open_ended_[route->method].push_back(std::move(entry));
+      continue;
+    }
     entries_[{route->method, entry.segments.size()}].push_back(std::move(entry));
   }
   for (auto& [key, list] : entries_)
@@ -56,18 +61,30 @@ Router::Router(const Routes& routes) {
 Router::Match Router::find(net::Method method, std::string_view path) const {
   auto parts = net::split_path(path);
   if (!parts) return {};
-  const auto at = entries_.find({method == net::Method::head ? net::Method::get : method, parts->size()});
-  if (at == entries_.end()) return {};
-  for (const auto& entry : at->second) {
-    bool fits = true;
-    for (std::size_t i = 0; fits && i < parts->size(); ++i)
-      fits = entry.segments[i].is_param || equals_ignoring_case(entry.segments[i].text, (*parts)[i].raw);
-    if (!fits) continue;
+  if (method == net::Method::head) method = net::Method::get;
+  const auto fits = [&](const Entry& entry, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+      if (!entry.segments[i].is_param && !equals_ignoring_case(entry.segments[i].text, (*parts)[i].raw)) return false;
+    return true;
+  };
+  const auto matched = [&](const Entry& entry, std::size_t count) {
     Match match{entry.route, {}};
-    for (std::size_t i = 0; i < parts->size(); ++i)
+    for (std::size_t i = 0; i < count; ++i)
       if (entry.segments[i].is_param) match.params.emplace(entry.segments[i].text, std::move((*parts)[i].decoded));
     return match;
-  }
+  };
+  if (const auto at = entries_.find({method, parts->size()}); at != entries_.end())
+    for (const auto& entry : at->second)
+      if (fits(entry, parts->size())) return matched(entry, parts->size());
+  if (const auto at = open_ended_.find(method); at != open_ended_.end())
+    for (const auto& entry : at->second) {
+      const std::size_t fixed = entry.segments.size() - 1;
+      if (parts->size() <= fixed || !fits(entry, fixed)) continue;
+      const char* const rest = (*parts)[fixed].raw.data();
+      Match match = matched(entry, fixed);
+      match.params.emplace(entry.segments.back().text, std::string(rest, static_cast<std::size_t>(path.data() + path.size() - rest)));
+      return match;
+    }
   return {};
 }
 

@@ -10,7 +10,8 @@
 namespace paperclip::api {
 
 /// Finds the route of a request. Fixed segments compare without case and undecoded, parameters are decoded; a
-/// trailing slash is tolerated, a doubled one is not (spec/platform.md 1.1). Fixed segments win over parameters.
+/// trailing slash is tolerated, a doubled one is not (spec/platform.md 1.1). Fixed segments win over parameters. A last
+/// segment `{*name}` takes all further segments, at least one, as they stand; it is looked at last.
 class Router {
  public:
   explicit Router(const Routes& routes);
@@ -33,6 +34,7 @@ class Router {
   };
   // By method and number of segments, most specific first.
   std::map<std::pair<net::Method, std::size_t>, std::vector<Entry>> entries_;
+  std::map<net::Method, std::vector<Entry>> open_ended_;  // the last segment is the rest's name
 };
 
 }  // namespace paperclip::api

@@ -19,6 +19,9 @@ class SecretVault;
 namespace paperclip::heartbeat {
 class Engine;
 }
+namespace paperclip::plugins {
+class PluginHost;
+}
 
 namespace paperclip::api {
 
@@ -49,7 +52,8 @@ struct Services {
   domain::ObjectStorage& storage;
   /// Whether the database answered lately; cheap enough for an I/O thread.
   std::function<bool()> database_answers;
-  heartbeat::Engine* engine = nullptr;  // set before the first request
+  heartbeat::Engine* engine = nullptr;     // set before the first request
+  plugins::PluginHost* plugins = nullptr;  // likewise
 };
 
 }  // namespace paperclip::api

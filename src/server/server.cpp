@@ -22,7 +22,9 @@
 #include "net/server.h"
 #include "net/worker_pool.h"
 #include "os/child_environment.h"
+#include "plugins/host.h"
 #include "server/local_state.h"
+#include "server/plugin_host.h"
 #include "store/database.h"
 
 namespace paperclip::server {
@@ -94,6 +96,7 @@ struct Server::Parts {
   // The database delivers events to these until it is gone, so they go after it.
   std::optional<heartbeat::LiveEvents> live;
   std::unique_ptr<heartbeat::Engine> engine;
+  std::unique_ptr<plugins::PluginHost> plugins;
   std::unique_ptr<store::Database> database;
   std::optional<domain::SecretVault> vault;
   std::optional<domain::ObjectStorage> storage;
@@ -178,6 +181,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
                                         [raw] { return raw->probe->answers(); }});
   TRY(start_heartbeat(*parts));
   parts->services->engine = parts->engine.get();
+  parts->plugins = std::make_unique<plugins::PluginHost>(plugin_host_options(settings, *parts->database, *parts->vault, *parts->http, [raw] { return &*raw->dispatcher; }));
+  parts->services->plugins = parts->plugins.get();
   api::add_all_routes(parts->routes);
   parts->dispatcher.emplace(*parts->services, parts->routes, *parts->pool);
 
@@ -190,6 +195,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   };
   parts->listener = TRY(net::Server::listen(std::move(listening)));
   parts->engine->start(agent_api_url(settings, parts->listener->port()));
+  parts->plugins->start();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
@@ -199,6 +205,7 @@ void Server::stop(std::chrono::milliseconds patience) {
   parts_->listener->stop(deadline);
   parts_->pool->stop();
   parts_->engine->stop(deadline);
+  parts_->plugins->stop();
 }
 
 }  // namespace paperclip::server

@@ -24,6 +24,13 @@ struct ActorMembership {
   bool active = false;
 };
 
+/// The plugin that acts through the API, and for whom it says it does (spec/plugins.md 9.2).
+struct PluginAuthor {
+  std::string id, key;
+  std::optional<AgentId> agent_id;
+  std::optional<std::string> user_id;
+};
+
 struct Actor {
   ActorKind kind = ActorKind::none;
   ActorSource source = ActorSource::none;
@@ -38,6 +45,7 @@ struct Actor {
   // either
   std::optional<AnyId> key_id;
   std::optional<RunId> run_id;  // names an existing run, or is empty
+  std::optional<PluginAuthor> plugin;  // a board actor whose deeds are the plugin's
 
   bool is_board() const { return kind == ActorKind::board; }
   bool is_agent() const { return kind == ActorKind::agent; }
@@ -50,12 +58,14 @@ struct Author {
   std::string id;
   std::optional<AgentId> agent_id;
   std::optional<RunId> run_id;
+  std::optional<PluginAuthor> plugin = std::nullopt;
 
   static Author of(const Actor& actor) {
-    if (actor.is_agent()) return {"agent", actor.agent_id->str(), actor.agent_id, actor.run_id};
-    return {"user", actor.user_id.empty() ? "board" : actor.user_id, std::nullopt, actor.run_id};
+    if (actor.plugin) return {"plugin", actor.plugin->id, actor.plugin->agent_id, actor.run_id, actor.plugin};
+    if (actor.is_agent()) return {"agent", actor.agent_id->str(), actor.agent_id, actor.run_id, std::nullopt};
+    return {"user", actor.user_id.empty() ? "board" : actor.user_id, std::nullopt, actor.run_id, std::nullopt};
   }
-  static Author system(std::string id) { return {"system", std::move(id), std::nullopt, std::nullopt}; }
+  static Author system(std::string id) { return {"system", std::move(id), std::nullopt, std::nullopt, std::nullopt}; }
   /// The user id to store as creator; nothing for agents and the system.
   std::optional<std::string> user_id() const { return type == "user" ? std::optional(id) : std::nullopt; }
 };

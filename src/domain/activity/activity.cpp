@@ -16,9 +16,26 @@ int next_ordinal() {
   return static_cast<int>(count.fetch_add(1, std::memory_order_relaxed) & 0x7FFFFFFF);
 }
 
+// What stands beside a plugin's own details: which plugin it was and for whom (spec/plugins.md 9.2).
+json::value with_plugin(json::value details, const Author& author) {
+  const PluginAuthor& plugin = *author.plugin;
+  json::object out = details.is_object() ? std::move(details.get_object()) : json::object();
+  const auto or_null = [](const std::optional<std::string>& text) { return text ? json::value(*text) : json::value(nullptr); };
+  const std::optional<std::string> agent = plugin.agent_id ? std::optional(plugin.agent_id->str()) : std::nullopt;
+  out["sourcePluginId"] = out["pluginId"] = plugin.id;
+  out["sourcePluginKey"] = out["pluginKey"] = plugin.key;
+  out["initiatingActorType"] = agent ? json::value("agent") : plugin.user_id ? json::value("user") : json::value(nullptr);
+  out["initiatingActorId"] = or_null(agent ? agent : plugin.user_id);
+  out["initiatingAgentId"] = or_null(agent);
+  out["initiatingUserId"] = or_null(plugin.user_id);
+  out["initiatingRunId"] = or_null(author.run_id ? std::optional(author.run_id->str()) : std::nullopt);
+  return out;
+}
+
 }  // namespace
 
 void log_activity(store::Transaction& tx, CompanyId company, const Author& author, ActivityEntry entry) {
+  if (author.plugin) entry.details = with_plugin(std::move(entry.details), author);
   const json::value details = entry.details.is_null() ? json::value(nullptr) : redact(entry.details);
   std::optional<RawJson> stored;
   if (!details.is_null()) stored = RawJson(details);

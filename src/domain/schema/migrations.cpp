@@ -18,6 +18,7 @@ const std::vector<store::Migration>& domain_migrations() {
       {9, "money", std::string(schema::money)},
       {10, "routines", std::string(schema::routines)},
       {11, "plugins", std::string(schema::plugins)},
+      {25, "plugin_grants", std::string(schema::plugin_grants)},
   };
   return migrations;
 }

@@ -16,5 +16,6 @@ extern const std::string_view issue_threads;
 extern const std::string_view money;
 extern const std::string_view routines;
 extern const std::string_view plugins;
+extern const std::string_view plugin_grants;
 
 }  // namespace paperclip::domain::schema

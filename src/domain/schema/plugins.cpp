@@ -165,4 +165,9 @@ create table plugin_migrations (
 create unique index plugin_migrations_plugin_key_idx on plugin_migrations (plugin_id, migration_key);
 )sql";
 
+// OURS: variables of the server's environment that the board let a worker have.
+const std::string_view plugin_grants = R"sql(
+alter table plugins add column granted_variables {json} not null default '[]';
+)sql";
+
 }  // namespace paperclip::domain::schema
