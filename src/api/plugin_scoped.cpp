@@ -81,7 +81,7 @@ Result<std::optional<CompanyId>> find_company(Call& call, const Matched& matched
 
 // An agent changes only what its run holds (spec/plugins.md 19, 9).
 Result<> check_checkout(Call& call, const Matched& matched, const CompanyId& company) {
-  const std::string policy = matched.route->checkout_policy ? *matched.route->checkout_policy : std::string("none");
+  const std::string policy = matched.route->checkout_policy ? std::string(*matched.route->checkout_policy) : std::string("none");
   if (!call.actor.is_agent() || policy == "none") return {};
   const auto* given = matched.params.if_contains("issueId");
   if (given == nullptr) return unprocessable("Checkout-protected plugin API routes require an issueId route parameter");

@@ -73,7 +73,7 @@ Result<Answer> install_plugin(Call& call) {
   request.package_name = std::string(trim(name->get_string()));
   if (request.package_name.empty()) return bad_request("packageName cannot be empty");
   request.is_local_path = local != nullptr && local->get_bool();
-  // A path may be meant without the flag (the recorded conversations do so).
+  // What begins with a slash is no package name.
   if (!request.is_local_path && request.package_name.starts_with('/')) request.is_local_path = true;
   if (!request.is_local_path && request.package_name.find_first_of("<>:\"|?*") != std::string::npos) return bad_request("packageName contains invalid characters");
   if (version != nullptr) request.version = std::string(version->get_string());

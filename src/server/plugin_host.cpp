@@ -43,20 +43,13 @@ Result<json::value> call_api(api::Dispatcher& dispatcher, std::string_view metho
   return Error(kind_of(response.status), string_at(answer, "error").value_or("The request failed with status " + std::to_string(response.status)));
 }
 
-// Of the user, not of the instance (spec/plugins.md 3).
-std::filesystem::path plugin_directory(const os::Environment& host) {
-  if (const auto named = os::value_in(host, "PAPERCLIP_PLUGINS_DIR"); !named.empty()) return named;
-  if (const auto home = os::value_in(host, "PAPERCLIP_HOME"); !home.empty()) return std::filesystem::path(home) / "plugins";
-  return std::filesystem::path(os::value_in(host, "HOME")) / ".paperclip" / "plugins";
-}
-
 }  // namespace
 
 plugins::PluginHostOptions plugin_host_options(const Config& config, store::Database& database, const domain::SecretVault& vault, net::HttpClient& http,
                                                std::function<api::Dispatcher*()> dispatcher) {
   plugins::PluginHostOptions options{.database = database, .vault = vault, .http = http};
   options.host = os::own_environment();
-  options.plugin_directory = plugin_directory(options.host);
+  options.plugin_directory = config.home / "plugins";
   options.instance_id = config.instance_id;
   if (const auto version = os::value_in(options.host, "PAPERCLIP_PLUGIN_HOST_VERSION"); !version.empty()) options.host_version = version;
   options.call_api = [dispatcher = std::move(dispatcher)](std::string_view method, const std::string& target, const std::optional<json::value>& body, const domain::Actor& actor) {
