@@ -25,6 +25,14 @@ std::string exit_text(int code, int signal) {
   return "Worker process exited (code=" + (signal != 0 ? "null" : std::to_string(code)) + ", signal=" + (signal != 0 ? name() : "null") + ")";
 }
 
+// What a worker printed must not write our log: control characters become spaces.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  return out;
+}
+
 std::set<std::string, std::less<>> words_at(const json::value& value, std::string_view key) {
   std::set<std::string, std::less<>> words;
   if (const auto* list = member(value, key); list != nullptr && list->is_array())
@@ -318,7 +326,7 @@ void Worker::handle_line(std::string_view line) {
   if (line.empty()) return;
   auto message = parse_message(line);
   if (!message) {
-    spdlog::warn("plugin.noise plugin={} line={}", options_.plugin_id, utf16_prefix(line, 200));
+    spdlog::warn("plugin.noise plugin={} line={}", options_.plugin_id, printable(utf16_prefix(line, 200)));
     return;
   }
   switch (message->kind) {
@@ -357,12 +365,12 @@ void Worker::handle_line(std::string_view line) {
       return;
     }
     case RpcMessage::Kind::notification: options_.on_notification(message->method, message->params); return;
-    case RpcMessage::Kind::unknown: spdlog::warn("plugin.unknown_message plugin={} line={}", options_.plugin_id, utf16_prefix(line, 200)); return;
+    case RpcMessage::Kind::unknown: spdlog::warn("plugin.unknown_message plugin={} line={}", options_.plugin_id, printable(utf16_prefix(line, 200))); return;
   }
 }
 
 void Worker::handle_stderr(std::string_view line) {
-  spdlog::warn("plugin.stderr plugin={} line={}", options_.plugin_id, line);
+  spdlog::warn("plugin.stderr plugin={} line={}", options_.plugin_id, printable(line));
   std::lock_guard lock(mutex_);
   if (!stderr_tail_.empty()) stderr_tail_ += '\n';
   stderr_tail_ += line;

@@ -278,29 +278,15 @@ TEST_F(WorkerTest, A_native_executable_is_run_as_it_is) {
 
 TEST_F(WorkerTest, No_worker_outlives_a_server_that_is_killed) {
   const auto told = directory_->path() / "pid";
-  // The hung one does not see the end of its stdin; a child that it started in its group goes with it too.
+  // The hung one does not see the end of its stdin.
   std::ofstream(directory_->path() / "worker.mjs") << prelude << "on.hang = () => { for (;;); };";
-  const pid_t server = ::fork();
-  ASSERT_GE(server, 0);
-  if (server == 0) {
-    net::WorkerPool pool(1);
-    WorkerOptions options;
-    options.plugin_id = "p-1";
-    options.launch = [&]() -> Result<WorkerLaunch> {
-      auto command = worker_command(directory_->path() / "worker.mjs", os::own_environment());
-      if (!command) return std::move(command).error();
-      return WorkerLaunch{command->executable, command->argv, worker_environment("p-1", os::own_environment(), {}), {}};
-    };
-    options.on_request = [](const std::string&, const json::value&) { return RpcAnswer(); };
-    options.on_notification = [](const std::string&, const json::value&) {};
-    options.on_gone = [] {};
-    options.pool = &pool;
-    Worker worker(std::move(options));
-    if (!worker.start()) ::_exit(1);
-    worker.send("hang", json::object(), [](const RpcAnswer&) {});
-    [[maybe_unused]] const auto written = os::write_file_atomically(told, std::to_string(*worker.diagnostics().pid));
-    for (;;) ::pause();
-  }
+  os::SpawnRequest request;
+  request.executable = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "worker_keeper";
+  request.argv = {"worker_keeper", directory_->path() / "worker.mjs", told};
+  request.environment = os::own_environment();
+  const auto started = os::spawn(request);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  const pid_t server = *started;
   ASSERT_TRUE(wait_for([&] { return std::filesystem::exists(told); }));
   const pid_t worker = std::stoi(*os::read_file(told));
   EXPECT_TRUE(alive(worker));
