@@ -25,7 +25,7 @@ namespace paperclip::runner {
 /// its own, so that a server takes over runs that were started by the release before it, or after it.
 ///
 ///     1  start, attach, output, stop, exit
-///     2  frames of the classes callbacks and bulk reach the parts (part.h, src/environments/frame_handler.h)
+///     2  frames of the classes callbacks and bulk reach the parts (part.h, src/environments/frame_handler.h); a start may ask for callbacks
 ///
 /// Tests build runners that claim other versions (runner/CMakeLists.txt).
 #ifndef PAPERCLIP_RUNNER_PROTOCOL
@@ -53,7 +53,14 @@ enum class FrameType : std::uint8_t {
   started = 0x08,      // → server: Started; also right after `attach`, when the agent already runs
   exited = 0x09,       // → server: the text of exit.json, after the last output frame
   error = 0x0a,        // → server: text
-  // 0x20–0x3f callbacks of the agent (bridge)
+  // 0x20–0x3f callbacks of the agent: callbacks.h says how they go together; `stream` is the callback's
+  callback_open = 0x20,     // → runner: u64 incarnation of the server: this connection answers callbacks from now on
+  callback_request = 0x21,  // → server: a CallbackRequest, in several frames as credit allows
+  callback_answer = 0x22,   // → runner: a CallbackAnswer, likewise
+  callback_credit = 0x23,   // both: u32 bytes that the receiver of an unfinished message took off
+  callback_release = 0x24,  // → server: u64 id: its answer is here, or nobody waits for it any more
+  callback_ask = 0x25,      // → server: u64 id, sent over a connection that was lost: what became of it?
+  callback_unknown = 0x26,  // → runner: u64 id: it never arrived whole in this incarnation
   // 0x40–0x5f output
   output = 0x40,  // → server: u64 offset in output.log, then whole records as they stand there
   // 0x60–0x7f bulk (workspace sync)

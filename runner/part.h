@@ -35,6 +35,9 @@ class Part {
   virtual std::int64_t deadline() const { return INT64_MAX; }
   /// Once each turn of the loop, before clients are sent to.
   virtual void advance() {}
+  /// The agent has ended by itself. False: something of it is still under way; asked again each turn, so `deadline` must
+  /// see to it that there is one, and an end. Not asked when the agent was stopped.
+  virtual bool ready_to_end() { return true; }
   /// The agent's tree is gone; exit.json follows.
   virtual void agent_ended() {}
 };

@@ -35,6 +35,7 @@ struct StartMessage {
   std::uint64_t backlog_bytes = 0;           // output nobody has acknowledged, before the agent has to wait; 0: no bound
   ProcessLimits limits;
   std::string_view stdin_text;
+  std::string_view callbacks;  // a CallbackSetup; empty: the agent finds no bridge
 };
 
 inline constexpr std::size_t start_message_limit = 64 * 1024 * 1024;
@@ -58,6 +59,7 @@ inline std::string encode(const StartMessage& message) {
   writer.number(limits.nice).number(limits.oom_score).number(limits.open_files).number(limits.processes);
   writer.number(limits.address_space_bytes).number(limits.file_bytes).number(limits.cpu_seconds);
   writer.text(message.stdin_text);
+  if (!message.callbacks.empty()) writer.text(message.callbacks);  // since version 2
   std::string total;
   ByteWriter(total).number(static_cast<std::uint64_t>(out.size()));
   out.replace(0, total.size(), total);
@@ -87,6 +89,7 @@ inline std::optional<StartMessage> decode_start(std::string_view bytes) {
   limits.file_bytes = reader.number<std::uint64_t>();
   limits.cpu_seconds = reader.number<std::uint64_t>();
   message.stdin_text = reader.text();
+  if (!reader.rest().empty()) message.callbacks = reader.text();
   if (!reader.ok() || !reader.rest().empty() || message.argv.empty()) return std::nullopt;
   return message;
 }

@@ -133,7 +133,7 @@ void Supervisor::advance() {
     }
     const bool silent = !agent_.out && !agent_.err;
     if ((agent_exited_ && silent) || now >= sweep_at_) {
-      finish();
+      if (parts_are_ready_to_end()) finish();
     } else if (agent_exited_ && !draining_) {
       // Also after a stop: a grace is for the agent, not for what it left behind in the background.
       draining_ = true;
@@ -274,7 +274,9 @@ void Supervisor::launch() {
 
   // Only the text for stdin is needed from here on.
   stdin_left_ = message->stdin_text;
-  explicit_bzero(start_bytes_.data(), start_bytes_.size() - stdin_left_.size());
+  const auto before = static_cast<std::size_t>(stdin_left_.data() - start_bytes_.data()), after_it = before + stdin_left_.size();
+  explicit_bzero(start_bytes_.data(), before);
+  explicit_bzero(start_bytes_.data() + after_it, start_bytes_.size() - after_it);
   if (stdin_left_.empty()) start_bytes_ = std::string();
   feed_stdin();
 }
@@ -290,6 +292,13 @@ bool Supervisor::prepare_parts(StartMessage& message) {
   }
   message.environment.insert(message.environment.end(), added_environment_.begin(), added_environment_.end());
   return true;
+}
+
+bool Supervisor::parts_are_ready_to_end() {
+  if (stopping_) return true;
+  bool ready = true;
+  for (auto& part : parts_) ready &= part->ready_to_end();
+  return ready;
 }
 
 void Supervisor::feed_stdin() {

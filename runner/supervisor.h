@@ -60,6 +60,8 @@ class Supervisor {
   void launch();
   /// What the parts add to the command's environment. False: one of them cannot, and the start failed.
   bool prepare_parts(StartMessage& message);
+  /// Whoever was stopped is not waited for.
+  bool parts_are_ready_to_end();
   void write_run_file(const StartMessage& message);
   void write_pid_file();
 

@@ -30,6 +30,9 @@ struct RunCommand {
   std::chrono::milliseconds grace{20'000};  // between SIGTERM and the end of the whole tree after a timeout
   std::chrono::milliseconds drain{1'000};   // how long a child may keep the pipes open once the agent has exited
   Limits limits;
+  /// An encoded runner::CallbackSetup (bridge.h): the runner listens for callbacks and sets PAPERCLIP_API_URL. Holds a
+  /// token. Empty: no bridge.
+  std::string callbacks;
 };
 
 enum class OutputStream { stdout_, stderr_ };

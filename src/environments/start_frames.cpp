@@ -38,6 +38,7 @@ std::string encoded_start(const std::string& name, const RunCommand& command, st
   message.backlog_bytes = backlog_bytes;
   message.limits = command.limits;
   message.stdin_text = command.stdin_text;
+  message.callbacks = command.callbacks;
   std::string encoded = runner::encode(message);
   for (std::string& entry : entries) wipe(entry.data(), entry.size());
   return encoded;
