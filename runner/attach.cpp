@@ -13,8 +13,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
+#include "runner/base64.h"
 #include "runner/ended_run.h"
 #include "runner/exit_report.h"
 #include "runner/frames.h"
@@ -92,22 +94,23 @@ bool make_pair(Pair& pair) {
   return true;
 }
 
-/// Answers in the place of a runner that is no more.
-int answer_for(int directory, const std::string& exit) {
+/// A connection to one who answers in the place of a runner that is no more; none if that cannot be had.
+Descriptor answer_for(int directory, const std::string& exit) {
   Pair pair;
-  if (!make_pair(pair)) return 1;
+  if (!make_pair(pair)) return {};
   const pid_t child = fork();
-  if (child < 0) return 1;
   if (child == 0) {
     pair.ours.reset();
+    close(0);
+    close(1);  // whoever waits for our output's end does not wait for his
     serve_ended(directory, exit, std::move(pair.theirs));
     _exit(0);
   }
-  pair.theirs.reset();
-  return relay(std::move(pair.ours));
+  if (child < 0) pair.ours.reset();
+  return std::move(pair.ours);
 }
 
-int refuse_start(const std::string& why) {
+Descriptor refuse_start(const std::string& why) {
   ExitReport report;
   report.start_error = why;
   report.ended_ms = wall_ms();
@@ -148,7 +151,9 @@ bool make_directory(const std::string& path) {
 
 }  // namespace
 
-int attach(const char* path) {
+namespace {
+
+Descriptor find_runner(const char* path) {
   const Descriptor directory(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return answer_for(-1, lost_text(-1));
   for (const std::int64_t until = monotonic_ms() + answer_patience_ms; monotonic_ms() < until; poll(nullptr, 0, look_pause_ms)) {
@@ -158,12 +163,12 @@ int attach(const char* path) {
       if (exit.empty()) exit = lost_text(directory.get());
     }
     if (!exit.empty()) return answer_for(directory.get(), exit);
-    if (Descriptor runner = connect_in(directory.get())) return relay(std::move(runner));
+    if (Descriptor runner = connect_in(directory.get())) return runner;
   }
-  return 1;
+  return {};
 }
 
-int start_attached(const char* path, std::string_view boundary) {
+Descriptor start_runner(const char* path, std::string_view boundary) {
   if (!make_directory(path))
     return refuse_start(errno == EEXIST ? "The run has a directory already: " + std::string(path)
                                         : "Cannot make run directory " + std::string(path) + ": " + strerror(errno));
@@ -174,8 +179,65 @@ int start_attached(const char* path, std::string_view boundary) {
   const pid_t child = fork();
   if (child == 0) be_guardian(pair.theirs, directory, path, boundary);
   if (child < 0) return refuse_start(std::string("The runner could not be forked: ") + strerror(errno));
-  pair.theirs.reset();
-  return relay(std::move(pair.ours));
+  return std::move(pair.ours);
+}
+
+std::string read_to_end(int fd) {
+  std::string text;
+  char buffer[64 * 1024];
+  for (ssize_t got; (got = read(fd, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR);)
+    if (got > 0) text.append(buffer, static_cast<std::size_t>(got));
+  return text;
+}
+
+}  // namespace
+
+int attach(const char* path) {
+  Descriptor runner = find_runner(path);
+  return runner ? relay(std::move(runner)) : 1;
+}
+
+int start_attached(const char* path, std::string_view boundary) {
+  Descriptor runner = start_runner(path, boundary);
+  return runner ? relay(std::move(runner)) : 1;
+}
+
+int exchange(const char* path, bool start, std::string_view boundary, int wait_ms) {
+  constexpr std::int64_t moment_ms = 5;
+  constexpr std::size_t enough = 384 * 1024, hello_bytes = frame_header_bytes + 4;
+  std::string encoded = read_to_end(0);
+  std::string to_runner = from_base64(encoded);
+  explicit_bzero(encoded.data(), encoded.size());
+  const Descriptor runner = start ? start_runner(path, boundary) : find_runner(path);
+  if (!runner) return 1;
+  signal(SIGPIPE, SIG_IGN);
+  never_wait(runner.get());
+  std::string heard;
+  std::size_t said = 0;
+  bool ended = false;
+  std::int64_t until = monotonic_ms() + wait_ms;
+  while (!ended && heard.size() < enough) {
+    const std::int64_t left = until - monotonic_ms();
+    if (left <= 0 && said == to_runner.size()) break;
+    pollfd ready{runner.get(), static_cast<short>(said < to_runner.size() ? POLLIN | POLLOUT : POLLIN), 0};
+    if (poll(&ready, 1, static_cast<int>(left > 0 ? left : 100)) == 0 && left <= 0) break;
+    if (ready.revents & POLLOUT) {
+      const ssize_t put = write(runner.get(), to_runner.data() + said, to_runner.size() - said);
+      if (put > 0) said += static_cast<std::size_t>(put);
+      if (put < 0 && errno != EAGAIN && errno != EINTR) said = to_runner.size();
+    }
+    if (ready.revents & (POLLIN | POLLHUP | POLLERR)) {
+      char buffer[64 * 1024];
+      const ssize_t got = read(runner.get(), buffer, sizeof buffer);
+      ended = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+      if (got > 0) heard.append(buffer, static_cast<std::size_t>(got));
+      // Its hello is no news; what follows soon comes along.
+      if (heard.size() > hello_bytes) until = std::min(until, monotonic_ms() + moment_ms);
+    }
+  }
+  explicit_bzero(to_runner.data(), to_runner.size());
+  const std::string answer = (ended ? "end\n" : "more\n") + to_base64(heard) + "\n";
+  return fwrite(answer.data(), 1, answer.size(), stdout) == answer.size() && fflush(stdout) == 0 ? 0 : 1;
 }
 
 int forget(const char* path) {

@@ -14,6 +14,12 @@ int attach(const char* directory);
 /// stdin in frames: nothing of it is in an argv.
 int start_attached(const char* directory, std::string_view boundary);
 
+/// The same for a place where nothing but one-shot commands exists: takes frames from stdin (base64, to its end), gives
+/// them to the runner, and prints what the runner says: a line `more` or, once it has hung up, `end`, then frames in
+/// base64. Returns when something came and a moment has passed, when `wait_ms` are over, or at a bound of its size. Each
+/// call is a client of its own to the runner; `start` makes the run directory first, as above.
+int exchange(const char* directory, bool start, std::string_view boundary, int wait_ms);
+
 /// Removes the directory of a run that has ended. 1, and a word on stderr, while it lives.
 int forget(const char* directory);
 

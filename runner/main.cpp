@@ -1,13 +1,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <string>
 #include <string_view>
 
 #include "runner/attach.h"
+#include "runner/base64.h"
 #include "runner/execute.h"
 #include "runner/frames.h"
 #include "runner/guardian.h"
@@ -19,9 +22,10 @@ constexpr const char* usage =
     "         the command comes on descriptor 0, a socket; descriptor 3 is the locked run directory\n"
     "       paperclip-runner start [--boundary=…] RUN_DIRECTORY    makes it, starts a runner, then as attach\n"
     "       paperclip-runner attach RUN_DIRECTORY    frames on stdin and stdout\n"
+    "       paperclip-runner exchange [--start] [--wait=MS] RUN_DIRECTORY    frames in base64, once\n"
     "       paperclip-runner forget RUN_DIRECTORY\n"
     "       paperclip-runner execute    a start message, then the command's stdin, on stdin\n"
-    "       paperclip-runner environment    its own, NUL after each entry\n"
+    "       paperclip-runner environment    its own, NUL after each entry, in base64\n"
     "       paperclip-runner version\n";
 
 /// Descriptors 1 and 2 must be open, and 0 and 3 what they are said to be.
@@ -43,8 +47,9 @@ int main(int argc, char** argv) {
   }
   if (command == "execute") return paperclip::runner::execute_command();
   if (command == "environment") {
-    for (char** entry = environ; *entry; ++entry) fwrite(*entry, 1, strlen(*entry) + 1, stdout);
-    return 0;
+    std::string text;
+    for (char** entry = environ; *entry; ++entry) text.append(*entry, strlen(*entry) + 1);
+    return puts(paperclip::runner::to_base64(text).c_str()) < 0;
   }
   std::string_view boundary = "auto";
   constexpr std::string_view option = "--boundary=";
@@ -54,6 +59,16 @@ int main(int argc, char** argv) {
   const bool has_directory = argc > 2 && argv[argc - 1][0] == '/' && !boundaries.empty();
   if (command == "attach" && has_directory) return paperclip::runner::attach(argv[argc - 1]);
   if (command == "start" && has_directory) return paperclip::runner::start_attached(argv[argc - 1], boundary);
+  if (command == "exchange" && has_directory) {
+    bool start = false;
+    int wait_ms = 0;
+    for (int i = 2; i < argc - 1; ++i) {
+      const std::string_view word = argv[i];
+      if (word == "--start") start = true;
+      if (word.substr(0, 7) == "--wait=") wait_ms = atoi(argv[i] + 7);
+    }
+    return paperclip::runner::exchange(argv[argc - 1], start, boundary, wait_ms);
+  }
   if (command == "forget" && has_directory) return paperclip::runner::forget(argv[argc - 1]);
   if (command != "run" || argc < 3 || boundaries.empty()) {
     fputs(usage, stderr);

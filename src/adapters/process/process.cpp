@@ -57,18 +57,20 @@ Result<PreparedRun> ProcessAdapter::prepare(const RunContext& run) const {
   PreparedRun prepared;
   prepared.argv = {command};
   for (auto& argument : config_list(run.config, "args")) prepared.argv.push_back(std::move(argument));
-  prepared.cwd = configured_directory(run.config, run.server_cwd);
+  // In a remote place a configured directory is the place's; without one the workspace there.
+  const bool remote = run.place.is_remote();
+  prepared.cwd = configured_directory(run.config, remote ? std::filesystem::path(run.place.cwd) : run.server_cwd);
   prepared.create_cwd = false;
   prepared.timeout = seconds_setting(run.config, "timeoutSec", 0);
   prepared.grace = seconds_setting(run.config, "graceSec", 15);
 
   os::Environment ours = process_environment(run);
   for (auto& entry : configured_environment(run.config)) ours.push_back(std::move(entry));
-  ChildEnvironment environment = base_environment(run.host);
+  ChildEnvironment environment = remote ? ChildEnvironment() : base_environment(run.host);
   lay_over(environment, ours);
 
   // Only for the record: whether it can be started is found out by starting it.
-  const auto resolved = os::resolve_command(command, prepared.cwd, environment.value("PATH"));
+  const auto resolved = remote ? Result<std::string>(command) : os::resolve_command(command, prepared.cwd, environment.value("PATH"));
   const auto arguments = json::array(prepared.argv.begin() + 1, prepared.argv.end());
   prepared.invocation = {
       {"adapterType", type()},

@@ -2,18 +2,22 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "environments/place_files.h"
 #include "environments/remote_runner.h"
-#include "environments/ssh/setup.h"
+#include "environments/place_setup.h"
+#include "environments/ssh/connection.h"
 #include "environments/start_frames.h"
 
 namespace paperclip::environments::ssh {
 namespace {
 
+constexpr std::size_t answer_limit = 4 * 1024 * 1024;
+
 /// The runner program of one host, over one connection.
 class SshAccess : public RunnerAccess {
  public:
   SshAccess(std::shared_ptr<Connection> connection, const RemoteMachine& machine, std::chrono::milliseconds patience)
-      : connection_(std::move(connection)), runner_(machine.runner), runs_(machine.home + "/.paperclip/runs/"), patience_(patience) {}
+      : connection_(std::move(connection)), runner_(machine.runner), runs_(machine.runs), patience_(patience) {}
 
   Result<FrameStream> open_frames(Verb verb, const RunId& run) override {
     auto stream = std::make_shared<Connection::Stream>(TRY(connection_->start(command(verb == Verb::start ? "start" : "attach", run))));
@@ -109,7 +113,17 @@ SshDriver::SshDriver(DriverOptions options, std::vector<RunnerBinary> runners, s
 Result<AcquiredPlace> SshDriver::open(const PlaceRequest& request, const std::string& workspace, Deadline deadline) {
   Target target = TRY(read_target(request.config));
   std::shared_ptr<Connection> connection = TRY(Connection::open(target, deadline));
-  const RemoteMachine machine = TRY(set_up(*connection, workspace, runners_, deadline));
+  SetupRequest setup;
+  setup.where = target.address();
+  setup.workspace = workspace;
+  setup.root = "\"$HOME/.paperclip\"";
+  setup.run = [&](const std::string& script) { return connection->run(in_sh(script), {}, answer_limit, deadline); };
+  setup.upload = [&](const RunnerBinary& binary, const std::string& path) -> Result<void> {
+    const auto output = TRY(connection->run(in_sh(upload_script(binary, path)), binary.bytes, answer_limit, deadline));
+    if (!output.ok()) return Error(ErrorKind::bad_gateway, std::string(trim(output.stderr_text)));
+    return success();
+  };
+  const RemoteMachine machine = TRY(set_up(setup, runners_));
 
   PlaceDescription description;
   description.kind = PlaceKind::ssh;
@@ -157,7 +171,8 @@ Result<PlaceProbe> SshDriver::probe(const PlaceRequest& request, Deadline deadli
   };
   auto connection = Connection::open(target, deadline);
   if (!connection) return fail(connection.error().message, 255);
-  const auto output = make_workspace(**connection, target.workspace_path, deadline);
+  const std::string path = shell_word(target.workspace_path);
+  const auto output = (*connection)->run(in_sh("mkdir -p -- " + path + " && cd -- " + path + " && pwd"), {}, answer_limit, deadline);
   if (!output) return fail(output.error().message, nullptr);
   if (!output->ok()) return fail(trim(output->stderr_text).empty() ? output->stdout_text : output->stderr_text, output->exit_code);
   probe.ok = true;

@@ -55,13 +55,4 @@ Result<Target> read_target(const json::object& config) {
   return target;
 }
 
-std::string shell_word(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += "'\"'\"'";
-    else out += c;
-  }
-  return out + "'";
-}
-
 }  // namespace paperclip::environments::ssh

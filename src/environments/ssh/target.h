@@ -27,7 +27,4 @@ struct Target {
 /// option of ssh.
 Result<Target> read_target(const json::object& config);
 
-/// In single quotes, whatever it holds.
-std::string shell_word(std::string_view text);
-
 }  // namespace paperclip::environments::ssh
