@@ -10,6 +10,7 @@
 #include "adapters/run.h"
 #include "base/deadline.h"
 #include "base/id.h"
+#include "base/secret.h"
 #include "base/time.h"
 
 namespace paperclip::store {
@@ -21,6 +22,7 @@ class SecretVault;
 class RunTokens;
 }
 namespace paperclip::environments {
+class CallbackApi;
 class Runner;
 }
 namespace paperclip::net {
@@ -53,6 +55,9 @@ struct EngineOptions {
   /// Runs at once on this machine, whatever the agents' own limits add up to.
   int max_live_runs = 64;
   std::size_t workers = 16;
+  /// How agents that cannot reach the API themselves call it, and the token they do it with; none: no bridges.
+  environments::CallbackApi* callbacks = nullptr;
+  std::function<SecretText(RunId)> bridge_token;
   bool scheduler_enabled = true;
   std::chrono::milliseconds scheduler_interval{30'000};
 

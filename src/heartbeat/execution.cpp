@@ -73,7 +73,11 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
   run.instance_root = options.instance_root;
   run.server_cwd = options.server_cwd;
   run.host = options.host;
-  if (adapter_->wants_run_token()) {
+  bridge_ = adapter_->form() == adapters::RunForm::http_call ? std::nullopt : RunBridge::open(options, setup_);
+  if (bridge_) {
+    bridge_->describe(run);
+    secrets.push_back(bridge_->token());
+  } else if (adapter_->wants_run_token()) {
     run.auth_token = options.tokens.issue(setup_.agent.id, setup_.agent.company_id, run.adapter_type, setup_.run.id, options.clock.now());
     secrets.push_back(run.auth_token);
   }
@@ -95,6 +99,7 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
   command_.cwd = prepared.cwd;
   command_.env.assign(prepared.environment.begin(), prepared.environment.end());
   command_.stdin_text = prepared.stdin_text.value_or("");
+  if (bridge_) bridge_->lay_over(command_);
   command_.timeout = prepared.timeout;
   if (prepared.grace.count() > 0) command_.grace = prepared.grace;
   return ready;
@@ -172,6 +177,7 @@ Result<> Execution::start_command(bool again) {
   crash_point("spawn.after");
   command_.env.clear();  // it holds secrets, and is not needed again
   command_.stdin_text.clear();
+  command_.callbacks.clear();
   std::lock_guard lock(cancel_mutex_);
   process_started_ = true;
   if (cancelled_) runner.cancel(setup_.run.id, command_.grace);
@@ -276,7 +282,10 @@ void Execution::flush_progress_sometimes() {
   });
 }
 
+std::shared_ptr<environments::FrameHandler> Execution::frame_handler() { return bridge_ ? bridge_->frame_handler() : nullptr; }
+
 void Execution::on_exit(const environments::ExitStatus& status) {
+  if (bridge_) bridge_->close();
   exit_ = status;
   const Timestamp now = engine_.options.clock.now();
   write_chunk(OutputStream::stdout_, out_->finish(), out_->taken(), now);

@@ -9,6 +9,7 @@
 #include "environments/runner.h"
 #include "heartbeat/engine_state.h"
 #include "heartbeat/log_pipe.h"
+#include "heartbeat/run_bridge.h"
 #include "heartbeat/run_log.h"
 #include "heartbeat/secret_mask.h"
 #include "heartbeat/start_context.h"
@@ -35,6 +36,7 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   void on_started(int pid, int process_group, Timestamp started) override;
   void on_output(const environments::OutputChunk& chunk) override;
   void on_exit(const environments::ExitStatus& status) override;
+  std::shared_ptr<environments::FrameHandler> frame_handler() override;
 
  private:
   /// What preparing made: a command or a call.
@@ -66,6 +68,7 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   Engine::State& engine_;
   domain::RunSetup setup_;
   const adapters::Adapter* adapter_ = nullptr;
+  std::optional<RunBridge> bridge_;  // of the process at hand
   SecretMask mask_;
   std::optional<RunLog> log_;
   std::optional<LogPipe> out_, err_;

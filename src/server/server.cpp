@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "api/all_routes.h"
+#include "api/bridge_api.h"
 #include "api/dispatcher.h"
 #include "api/live_events.h"
 #include "api/services.h"
@@ -95,6 +96,7 @@ struct Server::Parts {
   LocalState local_state;
   // The database delivers events to these until it is gone, so they go after it.
   std::optional<heartbeat::LiveEvents> live;
+  std::optional<api::BridgeApi> callbacks;
   std::unique_ptr<heartbeat::Engine> engine;
   std::unique_ptr<plugins::PluginHost> plugins;
   std::unique_ptr<store::Database> database;
@@ -148,6 +150,9 @@ Result<> Server::start_heartbeat(Parts& parts) {
   options.scheduler_enabled = config.scheduler_enabled;
   options.scheduler_interval = config.scheduler_interval;
   options.max_live_runs = config.max_live_runs;
+  parts.callbacks.emplace(*parts.database, Clock::system(), [&parts](const net::Request& request, domain::Actor actor) { return parts.dispatcher->perform(request, std::move(actor)); });
+  options.callbacks = &*parts.callbacks;
+  options.bridge_token = [&parts](RunId run) { return environments::bridge_token(parts.local_state.token_secret().expose(), run); };
   parts.engine = std::make_unique<heartbeat::Engine>(std::move(options));
   return {};
 }
@@ -204,6 +209,7 @@ void Server::stop(std::chrono::milliseconds patience) {
   const Deadline deadline = Deadline::in(patience);
   parts_->listener->stop(deadline);
   parts_->pool->stop();
+  parts_->callbacks->stop();
   parts_->engine->stop(deadline);
   parts_->plugins->stop();
 }

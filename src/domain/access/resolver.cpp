@@ -4,6 +4,7 @@
 
 #include "base/crypto.h"
 #include "base/text.h"
+#include "domain/access/run_actor.h"
 #include "store/database.h"
 
 namespace paperclip::domain {
@@ -28,18 +29,6 @@ struct AgentKeyRow {
 };
 BOOST_DESCRIBE_STRUCT(AgentKeyRow, (), (id, agent_id, company_id, status))
 
-struct TokenAgentRow {
-  CompanyId company_id;
-  std::string status;
-};
-BOOST_DESCRIBE_STRUCT(TokenAgentRow, (), (company_id, status))
-
-struct TokenRunRow {
-  std::string status;
-  std::optional<Timestamp> finished_at;
-};
-BOOST_DESCRIBE_STRUCT(TokenRunRow, (), (status, finished_at))
-
 struct MembershipRow {
   CompanyId company_id;
   std::optional<std::string> membership_role;
@@ -48,9 +37,6 @@ BOOST_DESCRIBE_STRUCT(MembershipRow, (), (company_id, membership_role))
 
 // An agent that may not act any more, or not yet.
 bool is_shut_out(std::string_view status) { return status == "terminated" || status == "pending_approval"; }
-
-// OURS: a run's token ends this long after its run (the reference lets it live to its expiry).
-constexpr auto token_grace_after_run = 60s;
 
 std::optional<Actor> board_key_actor(store::Reader& reader, std::string_view hash, Timestamp now) {
   const auto key = reader.one<BoardKeyRow>(
@@ -86,20 +72,6 @@ std::optional<Actor> agent_key_actor(store::Reader& reader, std::string_view has
   return actor;
 }
 
-std::optional<Actor> run_token_actor(store::Reader& reader, const RunTokenClaims& claims, Timestamp now) {
-  const auto agent = reader.one<TokenAgentRow>("select company_id, status from agents where id = :1", claims.agent_id);
-  if (!agent || agent->company_id != claims.company_id || is_shut_out(agent->status)) return std::nullopt;
-  const auto run = reader.one<TokenRunRow>("select status, finished_at from heartbeat_runs where id = :1", claims.run_id);
-  if (run && run->finished_at && *run->finished_at + token_grace_after_run < now) return std::nullopt;
-  Actor actor;
-  actor.kind = ActorKind::agent;
-  actor.source = ActorSource::agent_jwt;
-  actor.agent_id = claims.agent_id;
-  actor.company_id = claims.company_id;
-  if (run) actor.run_id = claims.run_id;
-  return actor;
-}
-
 std::optional<std::string_view> bearer_token(std::string_view authorization) {
   authorization = trim(authorization);
   if (authorization.size() < 6 || !equals_ignoring_case(authorization.substr(0, 6), "bearer")) return std::nullopt;
@@ -126,7 +98,7 @@ Result<Actor> ActorResolver::resolve(std::string_view authorization, std::string
   const auto claims = tokens_.verify(*token, now);
   auto actor = database_.read([&](store::Reader& reader) -> std::optional<Actor> {
     std::optional<Actor> found;
-    if (claims) found = run_token_actor(reader, *claims, now);
+    if (claims) found = run_actor(reader, claims->agent_id, claims->company_id, claims->run_id, now);
     if (!found && !claims) found = board_key_actor(reader, hash, now);
     if (!found && !claims) found = agent_key_actor(reader, hash);
     if (found && named_run && reader.exists("select 1 from heartbeat_runs where id = :1", *named_run)) found->run_id = named_run;
