@@ -25,7 +25,8 @@ sandbox::CommandLimits limits_of(const BubblewrapConfig& config) {
   return {config.processes, config.open_files, config.file_size_mb * mib, config.cpu_seconds, config.memory_mb * mib};
 }
 
-sandbox::Request command_request(const BubblewrapConfig& config, const ExecuteRequest& request) {
+/// Where a control group limits memory for all together, each alone may have all of it.
+sandbox::Request command_request(const BubblewrapConfig& config, const Sandbox& sandbox, const ExecuteRequest& request) {
   std::map<std::string, std::string> env{{"PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"},
                                          {"HOME", inside::home},
                                          {"USER", "agent"},
@@ -39,6 +40,7 @@ sandbox::Request command_request(const BubblewrapConfig& config, const ExecuteRe
   command.argv.insert(command.argv.end(), request.args.begin(), request.args.end());
   for (const auto& [name, value] : env) command.environment.push_back(name + "=" + value);
   command.limits = limits_of(config);
+  if (sandbox.has_control_group()) command.limits.data_bytes = 0;
   return command;
 }
 
@@ -52,10 +54,12 @@ Patience patience_of(const BubblewrapConfig& config, const ExecuteRequest& reque
 
 }  // namespace
 
-void BubblewrapDriver::use(std::string root, std::string plugin_id) {
+bool BubblewrapDriver::use(std::string root, std::string plugin_id) {
   const std::lock_guard lock(mutex_);
+  if (directories_) return root == root_;
   root_ = std::move(root);
   plugin_id_ = std::move(plugin_id);
+  return true;
 }
 
 LeaseDirectories& BubblewrapDriver::directories() {
@@ -94,7 +98,7 @@ ProbeResult BubblewrapDriver::probe(const EnvironmentCall& call) {
     ExecuteRequest request;
     request.command = "/bin/sh";
     request.args = {"-c", "echo pids=$(ls /proc | grep -c '^[0-9]'); echo links=$(ls /sys/class/net /proc/self/net/dev_snmp6 2>/dev/null | grep -vc -e '^lo$' -e : -e '^$'); echo seccomp=$(sed -n 's/^Seccomp:\\s*//p' /proc/self/status); touch /usr/x 2>/dev/null && echo writable=1; true"};
-    const auto command = sandbox->run(command_request(config, request));
+    const auto command = sandbox->run(command_request(config, *sandbox, request));
     const ExecuteResult inside = attend(*command, "", {std::chrono::seconds(20)}, execution);
     const std::string said = execution.take_stdout();
     result.ok = inside.exit_code == 0 && said.find("seccomp=2") != std::string::npos && said.find("writable=1") == std::string::npos;
@@ -108,8 +112,12 @@ ProbeResult BubblewrapDriver::probe(const EnvironmentCall& call) {
       result.diagnostics.push_back(alone ? Diagnostic{Severity::info, "A network namespace holds: the sandbox has nothing but its own loopback.", "network"}
                                          : Diagnostic{Severity::error, "The sandbox sees network devices of this machine: " + trimmed(said), "network"});
     }
-    if (config.memory_mb > 0)
-      result.diagnostics.push_back({Severity::info, "Memory is limited for each process, not for the sandbox as a whole.", "memory"});
+    const ControlGroupPlace& groups = ControlGroupPlace::look();
+    result.diagnostics.push_back({Severity::info,
+                                  !groups.parents.empty() ? "Memory and processes are limited by a control group for the sandbox as a whole."
+                                                          : "Memory is limited for each process, not for the sandbox as a whole: " + groups.why_not + ".",
+                                  "control_group"});
+    result.metadata["controlGroup"] = !groups.parents.empty();
   } catch (const Error& failure) {
     result.ok = false;
     result.diagnostics.push_back({Severity::error, failure.what(), "start"});
@@ -164,7 +172,7 @@ WorkspacePlace BubblewrapDriver::realize_workspace(const EnvironmentCall& call, 
 ExecuteResult BubblewrapDriver::execute(const EnvironmentCall& call, const Lease& lease, const ExecuteRequest& request, Execution& execution) {
   const BubblewrapConfig config = read_config(call.config);
   const auto sandbox = sandbox_of(call, lease.id);
-  const auto command = sandbox->run(command_request(config, request));
+  const auto command = sandbox->run(command_request(config, *sandbox, request));
   return attend(*command, request.stdin_text.value_or(""), patience_of(config, request), execution);
 }
 

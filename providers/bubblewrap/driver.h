@@ -16,8 +16,9 @@ namespace paperclip::providers {
 /// somebody works there.
 class BubblewrapDriver : public sdk::EnvironmentDriver {
  public:
-  /// `root`: where sandboxes are kept; empty: the default. Nothing is touched before the first lease.
-  void use(std::string root, std::string plugin_id);
+  /// `root`: where sandboxes are kept; empty: the default. Nothing is touched before the first lease. False, and nothing
+  /// changes, if sandboxes are kept elsewhere already.
+  bool use(std::string root, std::string plugin_id);
 
   sdk::EnvironmentExtensions extensions() const override { return {true, true, true, true, true}; }
   sdk::ConfigCheck validate_config(const sdk::json::object& config) override;

@@ -32,6 +32,8 @@ namespace {
   ::dup2(nothing, 0);
   ::dup2(errors, 1);
   ::dup2(errors, 2);
+  for (const int door : launch.doors)
+    if (::write(door, "0", 1) != 1) fail("control group");
   ::dup2(control, 3);
   ::syscall(SYS_close_range, 4u, ~0u, 0u);
   for (int number = 1; number < NSIG; ++number) {

@@ -13,6 +13,7 @@ struct Launch {
   int errors = -1;                // becomes descriptors 1 and 2
   uid_t user = 0;                 // who it runs as, if we are root
   gid_t group = 0;
+  std::vector<int> doors;         // of control groups that it joins (ControlGroup::doors)
 };
 
 /// Starts the program with an empty environment, on a thread that lives as long as this process: bwrap asks the kernel to

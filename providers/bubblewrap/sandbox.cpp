@@ -117,8 +117,8 @@ void reap(pid_t pid) {
 
 }  // namespace
 
-Sandbox::Sandbox(pid_t bwrap, Descriptor control)
-    : bwrap_(bwrap), handle_(static_cast<int>(::syscall(SYS_pidfd_open, bwrap, 0))), control_(std::move(control)) {}
+Sandbox::Sandbox(pid_t bwrap, Descriptor control, std::unique_ptr<ControlGroup> group)
+    : group_(std::move(group)), bwrap_(bwrap), handle_(static_cast<int>(::syscall(SYS_pidfd_open, bwrap, 0))), control_(std::move(control)) {}
 
 std::unique_ptr<Sandbox> Sandbox::start(const LeaseDirectories& directories, const LeaseRecord& lease, const BubblewrapConfig& config) {
   if (const std::string why_not = obstacle(Machine::look()); !why_not.empty()) throw Error(why_not);
@@ -126,10 +126,13 @@ std::unique_ptr<Sandbox> Sandbox::start(const LeaseDirectories& directories, con
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) throw Error(std::string("Cannot make a socket: ") + ::strerror(errno));
   Descriptor ours(ends[0]), theirs(ends[1]);
   Pipe errors = Pipe::make();
-  const pid_t pid = launch({bwrap_arguments(directories, lease, config), theirs.get(), errors.writer.get(), lease.user, lease.group});
+  constexpr std::uint64_t mib = 1024 * 1024, own_processes = 8;  // bwrap, the first process, leaders
+  auto group = ControlGroup::make(lease.id, config.memory_mb * mib, config.processes == 0 ? 0 : config.processes + own_processes);
+  const pid_t pid = launch({bwrap_arguments(directories, lease, config), theirs.get(), errors.writer.get(), lease.user, lease.group,
+                            group ? group->doors() : std::vector<int>()});
   theirs.reset();
   errors.writer.reset();
-  auto made = std::unique_ptr<Sandbox>(new Sandbox(pid, std::move(ours)));
+  auto made = std::unique_ptr<Sandbox>(new Sandbox(pid, std::move(ours), std::move(group)));
   pollfd ready{made->control_.get(), POLLIN, 0};
   int polled;
   do polled = ::poll(&ready, 1, start_patience_ms);
@@ -151,6 +154,7 @@ void Sandbox::end() {
   pollfd ended{handle_.get(), POLLIN, 0};
   if (::poll(&ended, 1, end_patience_ms) != 1) ::kill(bwrap_, SIGKILL);
   reap(bwrap_);
+  group_.reset();
   reaped_ = true;
 }
 

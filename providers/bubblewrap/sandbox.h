@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config.h"
+#include "control_group.h"
 #include "init/protocol.h"
 #include "lease_directory.h"
 #include "paperclip/sdk/attend.h"
@@ -37,12 +38,15 @@ class Sandbox {
   sdk::FilePiece get_file(const sandbox::Request& request);
   /// False once it has ended.
   bool alive() const;
+  /// Whether memory and processes are limited for the sandbox as a whole.
+  bool has_control_group() const { return group_ != nullptr; }
   /// Ends every process in it and waits for that. Commands that somebody still attends fail.
   void end();
 
  private:
-  Sandbox(pid_t bwrap, sdk::Descriptor control);
+  Sandbox(pid_t bwrap, sdk::Descriptor control, std::unique_ptr<ControlGroup> group);
 
+  std::unique_ptr<ControlGroup> group_;  // may be none
   const pid_t bwrap_;
   sdk::Descriptor handle_;   // a pidfd
   sdk::Descriptor control_;
