@@ -14,6 +14,7 @@
 #include "runner/execute.h"
 #include "runner/frames.h"
 #include "runner/guardian.h"
+#include "runner/sync_modes.h"
 
 namespace {
 
@@ -26,6 +27,8 @@ constexpr const char* usage =
     "       paperclip-runner forget RUN_DIRECTORY\n"
     "       paperclip-runner execute    a start message, then the command's stdin, on stdin\n"
     "       paperclip-runner environment    its own, NUL after each entry, in base64\n"
+    "       paperclip-runner manifest|pack|unpack DIRECTORY [--exclude=NAME]...\n"
+    "         a workspace over standard input and output\n"
     "       paperclip-runner version\n";
 
 /// Descriptors 1 and 2 must be open, and 0 and 3 what they are said to be.
@@ -51,6 +54,7 @@ int main(int argc, char** argv) {
     for (char** entry = environ; *entry; ++entry) text.append(*entry, strlen(*entry) + 1);
     return puts(paperclip::runner::to_base64(text).c_str()) < 0;
   }
+  if (command == "manifest" || command == "pack" || command == "unpack") return paperclip::sync::run_mode(argc, argv);
   std::string_view boundary = "auto";
   constexpr std::string_view option = "--boundary=";
   for (int i = 2; i < argc; ++i)
