@@ -18,6 +18,8 @@ void add_all_routes(Routes& routes) {
   add_cost_routes(routes);
   add_dashboard_routes(routes);
   add_attachment_routes(routes);
+  add_execution_workspace_routes(routes);
+  add_workspace_command_routes(routes);
   add_goal_routes(routes);
   add_issue_routes(routes);
   add_issue_approval_routes(routes);

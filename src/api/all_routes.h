@@ -18,6 +18,8 @@ void add_activity_routes(Routes& routes);
 void add_cost_routes(Routes& routes);
 void add_dashboard_routes(Routes& routes);
 void add_attachment_routes(Routes& routes);
+void add_execution_workspace_routes(Routes& routes);
+void add_workspace_command_routes(Routes& routes);
 void add_goal_routes(Routes& routes);
 void add_issue_routes(Routes& routes);
 void add_issue_approval_routes(Routes& routes);

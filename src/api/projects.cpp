@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "api/all_routes.h"
+#include "api/project_kind.h"
 #include "api/services.h"
 #include "domain/activity/activity.h"
 #include "domain/projects/projects.h"
@@ -34,7 +35,6 @@ Result<std::optional<Located>> locate_project(store::Reader& reader, const Call&
   if (matches.empty()) return std::optional<Located>();
   return std::optional<Located>({*company, matches.front()});
 }
-constexpr EntityKind project_kind{"Project not found", locate_project};
 
 domain::ProjectSettings project_settings(const Call& call) {
   return {call.services.settings.secrets_strict, call.services.settings.instance_root};
@@ -86,9 +86,12 @@ Result<Answer> delete_project(Call& call) {
   return ok_json(std::move(body));
 }
 
-Answer workspace_answer(const domain::ProjectWorkspace& workspace, int status) {
+Answer workspace_answer(Call& call, const domain::ProjectWorkspace& workspace, int status) {
   std::string body;
-  domain::append_workspace_json(body, workspace);
+  call.services.database.read([&](store::Reader& reader) {
+    domain::append_workspace_json(body, reader, workspace);
+    return true;
+  });
   return ok_json(std::move(body), status);
 }
 
@@ -103,14 +106,14 @@ Result<Answer> list_workspaces(Call& call) {
     std::string body = "[";
     for (const auto& workspace : domain::workspaces_of_project(reader, call.entity<ProjectId>())) {
       if (body.size() > 1) body += ',';
-      domain::append_workspace_json(body, workspace);
+      domain::append_workspace_json(body, reader, workspace);
     }
     return body + "]";
   }));
 }
 
 Result<Answer> create_workspace(Call& call, const domain::NewWorkspace& body) {
-  return workspace_answer(TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::ProjectWorkspace> {
+  return workspace_answer(call, TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::ProjectWorkspace> {
     auto workspace = TRY(domain::insert_workspace(tx, call.scope(), call.entity<ProjectId>(), body));
     log_workspace(tx, call, "project.workspace_created",
                   json::value{{"workspaceId", workspace.id.view()}, {"name", workspace.name},
@@ -120,7 +123,7 @@ Result<Answer> create_workspace(Call& call, const domain::NewWorkspace& body) {
 }
 
 Result<Answer> update_workspace(Call& call, const domain::WorkspacePatch& body) {
-  return workspace_answer(TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::ProjectWorkspace> {
+  return workspace_answer(call, TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::ProjectWorkspace> {
     auto workspace = TRY(domain::update_workspace(tx, call.scope(), call.entity<ProjectId>(), call.param("workspaceId"), body));
     std::vector<std::string> names;
     for (const auto& item : call.body->get_object()) names.emplace_back(item.key());
@@ -133,7 +136,7 @@ Result<Answer> update_workspace(Call& call, const domain::WorkspacePatch& body) 
 }
 
 Result<Answer> delete_workspace(Call& call) {
-  return workspace_answer(TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::ProjectWorkspace> {
+  return workspace_answer(call, TRY(call.services.database.write([&](store::Transaction& tx) -> Result<domain::ProjectWorkspace> {
     auto workspace = TRY(domain::delete_workspace(tx, call.scope(), call.entity<ProjectId>(), call.param("workspaceId")));
     log_workspace(tx, call, "project.workspace_deleted", json::value{{"workspaceId", workspace.id.view()}, {"name", workspace.name}});
     return workspace;
@@ -141,6 +144,8 @@ Result<Answer> delete_workspace(Call& call) {
 }
 
 }  // namespace
+
+const EntityKind project_kind{"Project not found", locate_project};
 
 void add_project_routes(Routes& routes) {
   routes.get("/api/companies/{companyId}/projects", list_projects).company();

@@ -16,6 +16,10 @@ class ActorResolver;
 class ObjectStorage;
 class SecretVault;
 }
+namespace paperclip::environments {
+struct WorkspaceHost;
+class ServiceSupervisor;
+}
 namespace paperclip::heartbeat {
 class Engine;
 }
@@ -54,6 +58,9 @@ struct Services {
   std::function<bool()> database_answers;
   heartbeat::Engine* engine = nullptr;     // set before the first request
   plugins::PluginHost* plugins = nullptr;  // likewise
+  /// Workspaces on the disk, and what runs in them; set before the first request.
+  const environments::WorkspaceHost* workspace_host = nullptr;
+  environments::ServiceSupervisor* runtime_services = nullptr;
 };
 
 }  // namespace paperclip::api

@@ -32,7 +32,10 @@ std::optional<IdType> id_at(const json::value& payload, std::string_view key) {
 
 }  // namespace
 
-Engine::State::State(EngineOptions options_) : options(std::move(options_)), profiles(profile_defaults) {
+Engine::State::State(EngineOptions options_)
+    : options(std::move(options_)),
+      workspace_host{{options.database, options.operation_log_directory}, options.host, options.instance_root},
+      profiles(profile_defaults) {
   if (options.executor == nullptr) pool.emplace(options.workers);
   const auto hear = [this](const store::Event& event) { receive(event); };
   if (options.subscribe) options.subscribe(hear);

@@ -52,6 +52,7 @@ struct EngineOptions {
   LiveEvents& live;
   adapters::HostEnvironment host;
   std::filesystem::path instance_root, run_log_directory, server_cwd;
+  std::filesystem::path operation_log_directory;  // of what is done to workspaces
   /// Runs at once on this machine, whatever the agents' own limits add up to.
   int max_live_runs = 64;
   std::size_t workers = 16;

@@ -13,6 +13,7 @@
 #include "domain/runs/claim.h"
 #include "domain/runs/finalise.h"
 #include "environments/runner.h"
+#include "environments/workspaces.h"
 #include "heartbeat/engine.h"
 #include "heartbeat/live_events.h"
 #include "net/client.h"
@@ -56,6 +57,7 @@ struct Engine::State {
   void tick();
 
   const EngineOptions options;
+  const environments::WorkspaceHost workspace_host;
   domain::ProfileDefaults profiles;
   std::string api_url;
 

@@ -58,7 +58,12 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
   }
   run.config["env"] = std::move(values);
 
-  const Workspace workspace = TRY(prepare_workspace(setup_, options.instance_root));
+  if (!workspace_) {
+    workspace_ = took_over_ ? recalled_workspace(setup_, options.instance_root) : TRY(prepare_workspace(setup_, engine_.workspace_host));
+    if (setup_.session.params)
+      for (const auto& item : workspace_->session_moves) (*setup_.session.params)[item.key()] = item.value();
+  }
+  const Workspace& workspace = *workspace_;
   Ready ready;
   ready.start = start_context(setup_, workspace);
   run.context = setup_.context;

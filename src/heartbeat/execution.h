@@ -70,6 +70,7 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   const adapters::Adapter* adapter_ = nullptr;
   std::optional<RunBridge> bridge_;  // of the process at hand
   SecretMask mask_;
+  std::optional<Workspace> workspace_;  // once it is prepared
   std::optional<RunLog> log_;
   std::optional<LogPipe> out_, err_;
   std::unique_ptr<adapters::OutputParser> parser_;

@@ -4,7 +4,6 @@
 #include "adapters/wake_payload.h"
 #include "base/write_json.h"
 #include "domain/wakeups/wake_context.h"
-#include "os/files.h"
 
 namespace paperclip::heartbeat {
 
@@ -46,6 +45,14 @@ adapters::WakeFacts wake_facts(const domain::RunSetup& setup) {
   return facts;
 }
 
+// The configuration that the reused workspace carries; null if there is none.
+json::value stored_config(const domain::RunSetup& setup) {
+  const auto& reused = setup.workspace.reused;
+  const json::value metadata = reused && reused->metadata ? reused->metadata->parse() : json::value(nullptr);
+  const auto* config = member(metadata, "config");
+  return config == nullptr ? json::value(nullptr) : *config;
+}
+
 // Issue, comment and task as the adapters' prompts use them.
 void add_work(json::object& context, const domain::RunSetup& setup) {
   const auto facts = wake_facts(setup);
@@ -65,8 +72,41 @@ void add_work(json::object& context, const domain::RunSetup& setup) {
   context["paperclipTaskMarkdown"] = adapters::task_markdown(issue, comment);
 }
 
-json::object realization(const domain::RunSetup& setup, const Workspace& workspace) {
-  const std::string path = workspace.cwd.string();
+// spec/environments.md 9.1.
+json::object realization_request(const domain::RunSetup& setup, const Workspace& workspace) {
+  const auto& place = workspace.place;
+  const auto& strategy = setup.workspace.strategy;
+  const json::value config = stored_config(setup);
+  const auto command = [&](const char* key, const std::optional<domain::HostCommand>* planned) {
+    if (const auto* found = member(config, key)) return *found;
+    return planned != nullptr && *planned ? json::value((*planned)->text()) : json::value(nullptr);
+  };
+  const auto* runtime = setup.workspace.snapshot.if_contains("workspaceRuntime");
+  return json::object{
+      {"version", 1},
+      {"adapterType", setup.agent.adapter_type},
+      {"companyId", setup.run.company_id.view()},
+      {"environmentId", or_null(setup.environment_id)},
+      {"executionWorkspaceId", or_null(workspace.execution_workspace_id)},
+      {"issueId", setup.issue ? json::value(setup.issue->id.view()) : json::value(nullptr)},
+      {"heartbeatRunId", setup.run.id.view()},
+      {"requestedMode", setup.workspace.mode},
+      {"source", json::object{{"kind", place.source}, {"localPath", place.cwd}, {"projectId", or_null(workspace.project_id)},
+                              {"projectWorkspaceId", or_null(place.project_workspace_id)}, {"repoUrl", or_null(place.repo_url)}, {"repoRef", or_null(place.repo_ref)},
+                              {"strategy", place.strategy}, {"branchName", or_null(place.branch_name)}, {"worktreePath", or_null(place.worktree_path)}}},
+      {"runtimeOverlay", json::object{{"provisionCommand", command("provisionCommand", strategy ? &strategy->provision : nullptr)},
+                                      {"teardownCommand", command("teardownCommand", strategy ? &strategy->teardown : nullptr)},
+                                      {"cleanupCommand", command("cleanupCommand", nullptr)},
+                                      {"workspaceRuntime", runtime == nullptr ? json::value(nullptr) : *runtime}}}};
+}
+
+json::object local_record(const domain::RunSetup& setup, const Workspace& workspace, const json::object& request) {
+  const auto& place = workspace.place;
+  json::object local = request.at("source").as_object();
+  local.erase("kind");
+  local.erase("localPath");
+  local["path"] = place.cwd;
+  local["source"] = place.source;
   return json::object{
       {"version", 1},
       {"transport", "local"},
@@ -74,40 +114,26 @@ json::object realization(const domain::RunSetup& setup, const Workspace& workspa
       {"environmentId", or_null(setup.environment_id)},
       {"leaseId", or_null(setup.lease_id)},
       {"providerLeaseId", nullptr},
-      {"executionWorkspaceId", nullptr},
-      {"localPath", path},
+      {"executionWorkspaceId", or_null(workspace.execution_workspace_id)},
+      {"localPath", place.cwd},
       {"remotePath", nullptr},
-      {"local", json::object{{"path", path}, {"source", workspace.source}, {"strategy", "project_primary"}, {"projectId", nullptr},
-                             {"projectWorkspaceId", nullptr}, {"repoUrl", nullptr}, {"repoRef", nullptr}, {"branchName", nullptr}, {"worktreePath", nullptr}}},
+      {"local", std::move(local)},
       {"remote", json::object{{"path", nullptr}}},
       {"sync", json::object{{"strategy", "none"}, {"prepare", "Use the realized local execution workspace directly."}, {"syncBack", nullptr}}},
-      {"bootstrap", json::object{{"command", nullptr}}},
+      {"bootstrap", json::object{{"command", request.at("runtimeOverlay").at("provisionCommand")}}},
       {"rebuild",
-       json::object{{"executionWorkspaceId", nullptr}, {"mode", "shared_workspace"}, {"repoUrl", nullptr}, {"repoRef", nullptr},
-                    {"localPath", path}, {"remotePath", nullptr}, {"providerLeaseId", nullptr},
+       json::object{{"executionWorkspaceId", or_null(workspace.execution_workspace_id)}, {"mode", workspace.mode}, {"repoUrl", or_null(place.repo_url)},
+                    {"repoRef", or_null(place.repo_ref)}, {"localPath", place.cwd}, {"remotePath", nullptr}, {"providerLeaseId", nullptr},
                     {"metadata",
-                     json::object{{"source", json::object{{"kind", workspace.source}, {"localPath", path}, {"projectId", nullptr}, {"projectWorkspaceId", nullptr},
-                                                          {"repoUrl", nullptr}, {"repoRef", nullptr}, {"strategy", "project_primary"}, {"branchName", nullptr},
-                                                          {"worktreePath", nullptr}}},
-                                  {"runtimeOverlay", json::object{{"provisionCommand", nullptr}, {"teardownCommand", nullptr}, {"cleanupCommand", nullptr},
-                                                                  {"workspaceRuntime", nullptr}}},
+                     json::object{{"source", request.at("source")},
+                                  {"runtimeOverlay", request.at("runtimeOverlay")},
                                   {"environmentDriver", "local"},
                                   {"provider", "local"},
                                   {"providerMetadata", json::object()}}}}},
-      {"summary", "Local workspace realized at " + path + "."}};
+      {"summary", "Local workspace realized at " + place.cwd + "."}};
 }
 
 }  // namespace
-
-Result<Workspace> prepare_workspace(const domain::RunSetup& setup, const std::filesystem::path& instance_root) {
-  Workspace workspace;
-  workspace.agent_home = instance_root / "workspaces" / setup.agent.id.str();
-  workspace.cwd = workspace.agent_home;
-  TRY(os::make_directories(workspace.agent_home));
-  workspace.warnings.push_back("No project or prior session workspace was available. Using fallback workspace \"" + workspace.agent_home.string() +
-                               "\" for this run.");
-  return workspace;
-}
 
 StartContext start_context(const domain::RunSetup& setup, const Workspace& workspace) {
   StartContext start;
@@ -120,20 +146,22 @@ StartContext start_context(const domain::RunSetup& setup, const Workspace& works
   add_work(context, setup);
   context["paperclipHarnessCheckedOut"] = setup.checked_out;
   if (!setup.checked_out && !setup.issue) context.erase("paperclipHarnessCheckedOut");
-  const json::object realized = realization(setup, workspace);
-  context["paperclipWorkspace"] = json::object{{"cwd", workspace.cwd.string()},
-                                               {"source", workspace.source},
-                                               {"mode", "shared_workspace"},
-                                               {"strategy", "project_primary"},
-                                               {"projectId", nullptr},
-                                               {"workspaceId", nullptr},
-                                               {"repoUrl", nullptr},
-                                               {"repoRef", nullptr},
-                                               {"branchName", nullptr},
-                                               {"worktreePath", nullptr},
+  const auto& place = workspace.place;
+  const json::object realized = local_record(setup, workspace, realization_request(setup, workspace));
+  context["paperclipWorkspace"] = json::object{{"cwd", place.cwd},
+                                               {"source", place.source},
+                                               {"mode", workspace.mode},
+                                               {"strategy", place.strategy},
+                                               {"projectId", or_null(workspace.project_id)},
+                                               {"workspaceId", or_null(place.project_workspace_id)},
+                                               {"repoUrl", or_null(place.repo_url)},
+                                               {"repoRef", or_null(place.repo_ref)},
+                                               {"branchName", or_null(place.branch_name)},
+                                               {"worktreePath", or_null(place.worktree_path)},
                                                {"agentHome", workspace.agent_home.string()},
                                                {"realization", realized}};
-  context["paperclipWorkspaces"] = json::array();
+  context["paperclipWorkspaces"] = workspace.hints;
+  if (workspace.execution_workspace_id) context["executionWorkspaceId"] = workspace.execution_workspace_id->view();
   context["paperclipEnvironment"] = json::object{{"id", or_null(setup.environment_id)},
                                                  {"name", setup.environment_name},
                                                  {"driver", setup.environment_driver},

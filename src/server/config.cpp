@@ -222,6 +222,7 @@ Result<Config> load_config(const Environment& environment, const fs::path& worki
   };
   config.log_directory = directory("PAPERCLIP_LOG_DIR", "logging.logDir", config.instance_root / "logs");
   config.run_log_directory = directory("RUN_LOG_BASE_PATH", "", config.instance_root / "data" / "run-logs");
+  config.operation_log_directory = directory("WORKSPACE_OPERATION_LOG_BASE_PATH", "", config.instance_root / "data" / "workspace-operation-logs");
   config.storage_directory = directory("PAPERCLIP_STORAGE_LOCAL_DIR", "storage.localDisk.baseDir", config.instance_root / "data" / "storage");
   config.secrets_key_file = directory("PAPERCLIP_SECRETS_MASTER_KEY_FILE", "secrets.localEncrypted.keyFilePath", config.instance_root / "secrets" / "master.key");
   config.secrets_master_key = SecretText(from.variable("PAPERCLIP_SECRETS_MASTER_KEY").value_or(""));

@@ -34,7 +34,7 @@ struct Config {
   std::string public_url;
 
   std::string database_url;  // empty: embedded SQLite in <instance>/db
-  std::filesystem::path log_directory, run_log_directory, storage_directory;
+  std::filesystem::path log_directory, run_log_directory, operation_log_directory, storage_directory;
   std::filesystem::path secrets_key_file;
   SecretText secrets_master_key;
   bool secrets_strict = false;

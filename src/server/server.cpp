@@ -17,6 +17,8 @@
 #include "domain/secrets/vault.h"
 #include "domain/storage/object_storage.h"
 #include "environments/local_runner.h"
+#include "environments/service_supervisor.h"
+#include "environments/workspaces.h"
 #include "heartbeat/engine.h"
 #include "heartbeat/live_events.h"
 #include "net/client.h"
@@ -107,6 +109,8 @@ struct Server::Parts {
   std::optional<DatabaseProbe> probe;
   std::unique_ptr<environments::LocalRunner> runner;
   std::unique_ptr<net::HttpClient> http;
+  std::unique_ptr<environments::WorkspaceHost> workspace_host;
+  std::unique_ptr<environments::ServiceSupervisor> runtime_services;
   std::optional<net::WorkerPool> pool;
   std::optional<api::Services> services;
   api::Routes routes;
@@ -146,6 +150,7 @@ Result<> Server::start_heartbeat(Parts& parts) {
   options.host = std::move(host);
   options.instance_root = config.instance_root;
   options.run_log_directory = config.run_log_directory;
+  options.operation_log_directory = config.operation_log_directory;
   options.server_cwd = std::filesystem::current_path();
   options.scheduler_enabled = config.scheduler_enabled;
   options.scheduler_interval = config.scheduler_interval;
@@ -153,6 +158,10 @@ Result<> Server::start_heartbeat(Parts& parts) {
   parts.callbacks.emplace(*parts.database, Clock::system(), [&parts](const net::Request& request, domain::Actor actor) { return parts.dispatcher->perform(request, std::move(actor)); });
   options.callbacks = &*parts.callbacks;
   options.bridge_token = [&parts](RunId run) { return environments::bridge_token(parts.local_state.token_secret().expose(), run); };
+  parts.workspace_host = std::make_unique<environments::WorkspaceHost>(
+      environments::WorkspaceHost{{*parts.database, config.operation_log_directory}, options.host, config.instance_root});
+  parts.runtime_services = std::make_unique<environments::ServiceSupervisor>(
+      environments::SupervisorOptions{*parts.database, *parts.http, config.instance_root / "runtime-services", options.host});
   parts.engine = std::make_unique<heartbeat::Engine>(std::move(options));
   return {};
 }
@@ -188,6 +197,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   parts->services->engine = parts->engine.get();
   parts->plugins = std::make_unique<plugins::PluginHost>(plugin_host_options(settings, *parts->database, *parts->vault, *parts->http, [raw] { return &*raw->dispatcher; }));
   parts->services->plugins = parts->plugins.get();
+  parts->services->workspace_host = parts->workspace_host.get();
+  parts->services->runtime_services = parts->runtime_services.get();
   api::add_all_routes(parts->routes);
   parts->dispatcher.emplace(*parts->services, parts->routes, *parts->pool);
 
@@ -201,6 +212,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   parts->listener = TRY(net::Server::listen(std::move(listening)));
   parts->engine->start(agent_api_url(settings, parts->listener->port()));
   parts->plugins->start();
+  (void)parts->pool->post([raw] { raw->runtime_services->adopt(); });
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

@@ -36,6 +36,8 @@ class Tenancy : public ApiServer {
       id = make("/api/issues/" + entity_of("Issue not found") + "/work-products", R"({"type":"document","provider":"paperclip","title":"w"})");
     if (missing == "Heartbeat run not found") id = insert_run();
     if (missing == "Attachment not found") id = insert_attachment();
+    if (missing == "Execution workspace not found") id = insert_execution_workspace();
+    if (missing == "Workspace operation not found") id = insert_operation();
     return id;
   }
 
@@ -47,6 +49,24 @@ class Tenancy : public ApiServer {
     run.status = domain::RunStatus::succeeded;
     insert(run);
     return run.id.str();
+  }
+
+  std::string insert_execution_workspace() {
+    domain::ExecutionWorkspace workspace;
+    workspace.id = Random::system().id<ExecutionWorkspaceId>();
+    workspace.company_id = *CompanyId::parse(ours_);
+    workspace.project_id = *ProjectId::parse(entity_of("Project not found"));
+    workspace.name = "w";
+    insert(workspace);
+    return workspace.id.str();
+  }
+
+  std::string insert_operation() {
+    domain::WorkspaceOperation operation;
+    operation.id = Random::system().id<WorkspaceOperationId>();
+    operation.company_id = *CompanyId::parse(ours_);
+    insert(operation);
+    return operation.id.str();
   }
 
   std::string insert_attachment() {

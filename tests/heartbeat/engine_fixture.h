@@ -45,6 +45,7 @@ class Running : public Work {
     engine.host = os::own_environment();
     engine.instance_root = place_.path();
     engine.run_log_directory = place_.path() / "logs";
+    engine.operation_log_directory = place_.path() / "operation-logs";
     engine.server_cwd = place_.path();
     engine.max_live_runs = max_live_runs;
     engine.scheduler_interval = 1h;

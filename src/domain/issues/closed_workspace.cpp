@@ -1,7 +1,6 @@
 #include "domain/issues/closed_workspace.h"
 
-#include "base/write_json.h"
-#include "domain/workspaces/execution_workspace.h"
+#include "domain/workspaces/execution_workspaces.h"
 
 namespace paperclip::domain {
 
@@ -13,15 +12,9 @@ std::optional<ExecutionWorkspace> workspace_row(store::Reader& reader, const Iss
                                         *issue.execution_workspace_id, issue.company_id);
 }
 
-RawJson wire_object(const ExecutionWorkspace& row) {
+RawJson wire_object(store::Reader& reader, const ExecutionWorkspace& row) {
   std::string text;
-  const json::value metadata = row.metadata ? row.metadata->parse() : json::value(nullptr);
-  const auto* config = member(metadata, "config");
-  JsonObjectWriter(text)
-      .members(row)
-      .field("config", config != nullptr ? *config : json::value(nullptr))
-      .field("runtimeServices", json::array())
-      .end();
+  append_execution_workspace(text, reader, row);
   return RawJson(std::move(text));
 }
 
@@ -35,14 +28,14 @@ Result<> require_open_workspace(store::Reader& reader, const Issue& issue) {
     return {};
   Error error = conflict("This issue is linked to the closed workspace \"" + row->name +
                          "\". Move it to an open workspace before adding comments or resuming work.");
-  error.extra = json::value{{"executionWorkspace", wire_object(*row).parse()}};
+  error.extra = json::value{{"executionWorkspace", wire_object(reader, *row).parse()}};
   return error;
 }
 
 std::optional<RawJson> execution_workspace_json(store::Reader& reader, const Issue& issue) {
   const auto row = workspace_row(reader, issue);
   if (!row) return std::nullopt;
-  return wire_object(*row);
+  return wire_object(reader, *row);
 }
 
 }  // namespace paperclip::domain

@@ -243,6 +243,12 @@ std::string host_command_paths(const RawJson* adapter_overrides, const RawJson* 
     }
   };
   look(workspace_settings, "");
+  // OURS: services and jobs are commands, too.
+  if (workspace_settings != nullptr) {
+    const json::value settings = workspace_settings->parse();
+    if (const auto* runtime = member(settings, "workspaceRuntime"); runtime != nullptr && !runtime->is_null())
+      (paths += paths.empty() ? "" : ", ") += "executionWorkspaceSettings.workspaceRuntime";
+  }
   look(adapter_overrides, "adapterConfig");
   return paths;
 }

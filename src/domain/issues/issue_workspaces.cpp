@@ -3,6 +3,7 @@
 #include "base/write_json.h"
 #include "domain/issues/issue_rows.h"
 #include "domain/workspaces/execution_workspace.h"
+#include "domain/workspaces/run_workspace.h"
 
 namespace paperclip::domain {
 
@@ -34,18 +35,6 @@ json::object object_of(const std::optional<RawJson>& stored) {
   if (!stored || stored->is_null()) return {};
   json::value value = stored->parse();
   return value.is_object() ? std::move(value.get_object()) : json::object();
-}
-
-// The mode an issue takes when it reuses a workspace of this mode.
-std::string_view issue_mode_of(ExecutionWorkspaceMode mode) {
-  switch (mode) {
-    case ExecutionWorkspaceMode::shared_workspace: return "shared_workspace";
-    case ExecutionWorkspaceMode::isolated_workspace: return "isolated_workspace";
-    case ExecutionWorkspaceMode::operator_branch: return "operator_branch";
-    case ExecutionWorkspaceMode::adapter_managed:
-    case ExecutionWorkspaceMode::cloud_sandbox: break;
-  }
-  return "agent_default";
 }
 
 // `{mode}` of an enabled project policy; nothing otherwise.

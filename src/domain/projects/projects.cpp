@@ -5,6 +5,7 @@
 
 #include "domain/activity/activity.h"
 #include "domain/agents/agents.h"
+#include "domain/projects/managed_folder.h"
 #include "domain/secrets/secrets.h"
 
 namespace paperclip::domain {
@@ -95,6 +96,8 @@ Result<> refuse_commands(const CompanyScope& scope, const ProjectFields& fields,
     if (const auto* strategy = member(policy, "workspaceStrategy"))
       for (const char* key : {"provisionCommand", "teardownCommand"})
         if (member(*strategy, key) != nullptr) add(std::string("executionWorkspacePolicy.workspaceStrategy.") + key);
+    // OURS: services and jobs are commands, too.
+    if (const auto* runtime = member(policy, "workspaceRuntime"); runtime != nullptr && !runtime->is_null()) add("executionWorkspacePolicy.workspaceRuntime");
   }
   if (workspace != nullptr && workspace->fields.cleanup_command) add("workspace.cleanupCommand");
   if (!paths.empty()) return forbidden("Agent keys cannot modify host-executed workspace commands (" + paths + ").");
@@ -157,23 +160,10 @@ json::array env_keys(const Project& project) {
   return out;
 }
 
-std::string path_segment(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-    if (plain) out += c;
-    else if (out.empty() || out.back() != '-') out += '-';
-  }
-  while (!out.empty() && out.front() == '-') out.erase(0, 1);
-  while (!out.empty() && out.back() == '-') out.pop_back();
-  return out;
-}
-
 void append_codebase(std::string& out, const Project& project, const ProjectWorkspace* primary, const std::filesystem::path& root) {
   const auto repo = primary == nullptr ? std::nullopt : repository_name(primary->repo_url);
   const auto local = primary == nullptr || !primary->cwd || *primary->cwd == repo_only_cwd ? std::nullopt : primary->cwd;
-  const std::string managed = (root / "projects" / path_segment(project.company_id.view()) / path_segment(project.id.view()) /
-                               (repo ? path_segment(*repo) : "_default")).string();
+  const std::string managed = managed_folder(root, project.company_id, project.id, primary == nullptr ? std::nullopt : primary->repo_url).string();
   const auto part = [&](std::optional<std::string> ProjectWorkspace::*field) { return primary == nullptr ? std::nullopt : primary->*field; };
   JsonObjectWriter(out)
       .field("workspaceId", primary == nullptr ? std::nullopt : std::optional(primary->id))
@@ -327,11 +317,11 @@ void append_project_json(std::string& out, store::Reader& reader, const Project&
   list += '[';
   for (const auto& workspace : workspaces) {
     if (&workspace != primary) list += ',';
-    append_workspace_json(list, workspace);
+    append_workspace_json(list, reader, workspace);
   }
   list += ']';
   if (primary == nullptr) writer.field("primaryWorkspace", nullptr);
-  else append_workspace_json(writer.begin("primaryWorkspace"), *primary);
+  else append_workspace_json(writer.begin("primaryWorkspace"), reader, *primary);
   writer.end();
 }
 

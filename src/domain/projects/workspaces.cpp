@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "domain/workspaces/desired_state.h"
+#include "domain/workspaces/service_views.h"
+
 namespace paperclip::domain {
 
 namespace {
-
-enum class DesiredState { running, stopped, manual };
-BOOST_DESCRIBE_ENUM(DesiredState, running, stopped, manual)
 
 struct RuntimeConfigBody {
   static constexpr bool strict = true;
@@ -148,7 +148,7 @@ std::optional<ProjectWorkspace> find_workspace(store::Reader& reader, ProjectId 
   return reader.one<ProjectWorkspace>("select {} from project_workspaces where id = :1 and project_id = :2", *workspace_id, project);
 }
 
-void append_workspace_json(std::string& out, const ProjectWorkspace& workspace) {
+void append_workspace_json(std::string& out, store::Reader& reader, const ProjectWorkspace& workspace) {
   ProjectWorkspace shown = workspace;
   if (shown.cwd && *shown.cwd == repo_only_cwd) shown.cwd.reset();
   if (!shown.default_ref) shown.default_ref = shown.repo_ref;
@@ -163,7 +163,7 @@ void append_workspace_json(std::string& out, const ProjectWorkspace& workspace) 
   const json::value runtime = part("workspaceRuntime"), desired = part("desiredState"), states = part("serviceStates");
   if (runtime.is_null() && desired.is_null() && states.is_null()) writer.field("runtimeConfig", nullptr);
   else writer.field("runtimeConfig", json::value{{"workspaceRuntime", runtime}, {"desiredState", desired}, {"serviceStates", states}});
-  writer.field("runtimeServices", json::array());
+  append_services(writer.begin("runtimeServices"), services_of_project_workspace(reader, workspace.id));
   writer.end();
 }
 

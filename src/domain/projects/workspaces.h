@@ -54,7 +54,7 @@ std::optional<std::string> repository_name(const std::optional<std::string>& url
 /// Primary first, then by age.
 std::vector<ProjectWorkspace> workspaces_of_project(store::Reader& reader, ProjectId project);
 std::optional<ProjectWorkspace> find_workspace(store::Reader& reader, ProjectId project, std::string_view id);
-void append_workspace_json(std::string& out, const ProjectWorkspace& workspace);
+void append_workspace_json(std::string& out, store::Reader& reader, const ProjectWorkspace& workspace);
 
 /// 422 `Invalid project workspace payload`; 403 when an agent sets a cleanup command. Writes no activity.
 Result<ProjectWorkspace> insert_workspace(store::Transaction& tx, const CompanyScope& scope, ProjectId project, const NewWorkspace& workspace);

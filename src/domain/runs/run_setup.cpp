@@ -85,6 +85,7 @@ Result<RunSetup> read_run_setup(store::Reader& reader, const StoredRun& run, con
       lay_over(env, context_of(*stored));
   setup.env = TRY(read_env(reader, run.company_id, env));
 
+  setup.workspace = plan_workspace(reader, setup);
   setup.comments = wake_comments(reader, setup);
   if (setup.issue)
     setup.continuation_summary = reader.one<ContinuationSummaryRow>(

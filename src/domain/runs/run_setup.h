@@ -10,6 +10,7 @@
 #include "domain/runs/sessions.h"
 #include "domain/runs/work_issue.h"
 #include "domain/secrets/secrets.h"
+#include "domain/workspaces/run_workspace.h"
 #include "store/transaction.h"
 
 /// All that a run needs to know before it starts, read in one transaction (spec/execution.md 6, steps 2–9).
@@ -60,6 +61,7 @@ struct RunSetup {
   std::optional<EnvironmentId> environment_id;
   std::string environment_name, environment_driver;
   std::optional<LeaseId> lease_id;
+  WorkspacePlan workspace;
   bool checked_out = false;
 
   WakeAgent wake_agent() const {
