@@ -4,6 +4,7 @@ namespace paperclip::api {
 
 void add_all_routes(Routes& routes) {
   add_health_routes(routes);
+  add_metrics_routes(routes);
   add_approval_routes(routes);
   add_budget_routes(routes);
   add_company_routes(routes);

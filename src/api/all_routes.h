@@ -6,6 +6,7 @@ namespace paperclip::api {
 
 // One function per resource, each in its own file.
 void add_health_routes(Routes& routes);
+void add_metrics_routes(Routes& routes);
 void add_approval_routes(Routes& routes);
 void add_budget_routes(Routes& routes);
 void add_company_routes(Routes& routes);

@@ -36,6 +36,7 @@ Engine::State::State(EngineOptions options_)
     : options(std::move(options_)),
       workspace_host{{options.database, options.operation_log_directory}, options.host, options.instance_root},
       profiles(profile_defaults) {
+  figures.note_event(options.database.read([](store::Reader& reader) { return store::last_event(reader); }));
   if (options.executor == nullptr) pool.emplace(options.workers);
   const auto hear = [this](const store::Event& event) { receive(event); };
   if (options.subscribe) options.subscribe(hear);
@@ -44,6 +45,7 @@ Engine::State::State(EngineOptions options_)
 
 // After each commit: a run was queued, or one that runs here was cancelled.
 void Engine::State::receive(const store::Event& event) {
+  figures.note_event(event.sequence);
   if (event.type == "heartbeat.run.queued") {
     if (const auto agent = id_at<AgentId>(event.payload.parse(), "agentId")) poke(*agent);
   } else if (event.type == "heartbeat.run.status") {
@@ -136,6 +138,10 @@ void Engine::State::look_at_queue(AgentId agent) {
   }
   if (!claims.runs.empty()) crash_point("claim.committed");
   std::vector<std::shared_ptr<Execution>> started;
+  for (const auto& setup : claims.runs) {
+    const auto& run = setup.run;
+    figures.count_claim(std::chrono::duration<double>(options.clock.now() - std::max(run.created_at, run.scheduled_retry_at.value_or(run.created_at))).count());
+  }
   for (auto& setup : claims.runs) started.push_back(std::make_shared<Execution>(*this, std::move(setup)));
   {
     std::lock_guard lock(mutex);
@@ -196,6 +202,16 @@ void Engine::stop(Deadline deadline) {
 
 void Engine::poke(AgentId agent) { state_->poke(agent); }
 void Engine::tick() { state_->tick(); }
+
+Figures Engine::figures() const {
+  Figures figures;
+  state_->figures.read(figures);
+  std::lock_guard lock(state_->mutex);
+  figures.live = static_cast<int>(state_->live.size());
+  figures.live_limit = state_->options.max_live_runs;
+  figures.jobs = static_cast<std::size_t>(state_->jobs);
+  return figures;
+}
 
 std::size_t Engine::live_runs() const {
   std::lock_guard lock(state_->mutex);

@@ -12,6 +12,8 @@
 #include "base/id.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "heartbeat/figures.h"
+#include "heartbeat/retention.h"
 
 namespace paperclip::store {
 class Database;
@@ -61,6 +63,7 @@ struct EngineOptions {
   std::function<SecretText(RunId)> bridge_token;
   bool scheduler_enabled = true;
   std::chrono::milliseconds scheduler_interval{30'000};
+  Retention retention;
 
   /// For the simulator (tests/simulator). With an executor the engine makes no threads and ticks only when told to;
   /// with `subscribe` committed events come from there instead of from the database.
@@ -98,6 +101,8 @@ class Engine {
   /// One turn of the scheduler now: timers, due retries, lost pokes, stranded work. Blocks; not from a callback.
   void tick();
 
+  /// What it did and does, for /metrics.
+  Figures figures() const;
   /// Runs that hold a slot of the machine.
   std::size_t live_runs() const;
   /// True once nothing is claimed, starting or running here; false if that takes longer than the deadline.

@@ -54,6 +54,7 @@ struct Engine::State {
 
   // Time
   void keep_time();
+  void delete_what_is_old();
   void tick();
 
   const EngineOptions options;
@@ -73,6 +74,8 @@ struct Engine::State {
   bool stopping = false;
   std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> timers;
   std::mutex ticking;               // one tick at a time
+  std::optional<std::chrono::steady_clock::time_point> deleted_at;  // old things, the last time
+  FigureCounter figures;
 
   // Unless there is an executor:
   std::thread timekeeper;

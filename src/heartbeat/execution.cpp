@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "adapters/registry.h"
 #include "base/text.h"
 #include "base/write_json.h"
@@ -17,6 +19,7 @@ using domain::OutputStream;
 
 namespace {
 constexpr auto progress_interval = 60s;
+constexpr auto log_retry = 500ms;
 constexpr std::size_t longest_frame_chunk = 8192;
 }  // namespace
 
@@ -83,7 +86,8 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
     bridge_->describe(run);
     secrets.push_back(bridge_->token());
   } else if (adapter_->wants_run_token()) {
-    run.auth_token = options.tokens.issue(setup_.agent.id, setup_.agent.company_id, run.adapter_type, setup_.run.id, options.clock.now());
+    // Of the claim's time, so that a server that takes the run over makes the same token and masks it.
+    run.auth_token = options.tokens.issue(setup_.agent.id, setup_.agent.company_id, run.adapter_type, setup_.run.id, setup_.run.started_at.value_or(options.clock.now()));
     secrets.push_back(run.auth_token);
   }
   mask_ = SecretMask(secrets);
@@ -117,6 +121,7 @@ Result<> Execution::open_log() {
   out_.emplace(mask_, skip_out_);
   err_.emplace(mask_, skip_err_);
   progress_.seq = log_->lines();
+  progress_.bytes = static_cast<std::int64_t>(log_->bytes());
   return {};
 }
 
@@ -226,7 +231,7 @@ void Execution::on_started(int pid, int process_group, Timestamp started) {
 void Execution::on_output(const environments::OutputChunk& chunk) {
   const bool err = chunk.stream == environments::OutputStream::stderr_;
   crash_point("output.before");
-  const bool first = log_->positions().out + log_->positions().err == 0;
+  const bool first = !std::exchange(spoke_, true);
   if (first) crash_point("first_output.before");
   parser_->feed(err ? adapters::OutputStream::err : adapters::OutputStream::out, chunk.bytes);
   auto& skip = err ? skip_err_ : skip_out_;
@@ -255,12 +260,15 @@ void Execution::say(std::string_view note) {
 void Execution::write_chunk(OutputStream stream, std::string text, std::uint64_t offset, Timestamp at) {
   if (text.empty()) return;
   text = bounded_log_chunk(std::move(text));
-  if (auto written = log_->append(at, stream, text, offset); !written)
-    spdlog::error("run_log.write_failed run={} error=\"{}\"", setup_.run.id.view(), written.error().message);
+  {
+    std::lock_guard lock(log_mutex_);
+    unwritten_.push_back({stream, text, offset, at});
+    if (disk_waits_) engine_.options.runner.pause(setup_.run.id);  // again: it may have started since
+    else write_lines();
+  }
   progress_.at = at;
   ++progress_.seq;
   progress_.stream = stream;
-  progress_.bytes = static_cast<std::int64_t>(log_->bytes());
   if (!engine_.options.live.has_listeners(setup_.run.company_id)) return;
   const auto shown = utf8_tail(text, longest_frame_chunk);
   std::string payload;
@@ -273,6 +281,37 @@ void Execution::write_chunk(OutputStream stream, std::string text, std::uint64_t
       .field("truncated", shown.size() < text.size())
       .end();
   engine_.options.live.publish(setup_.run.company_id, "heartbeat.run.log", payload, at);
+}
+
+// A disk that is full or gone loses nothing: the run says nothing more until there is room, and its agent waits in its pipe.
+void Execution::write_lines() {
+  for (; !unwritten_.empty(); unwritten_.pop_front()) {
+    const auto& line = unwritten_.front();
+    const auto before = log_->bytes();
+    if (auto written = log_->append(line.at, line.stream, line.text, line.offset); !written) {
+      if (!disk_waits_) spdlog::error("run_log.write_failed run={} error=\"{}\"", setup_.run.id.view(), written.error().message);
+      engine_.options.runner.pause(setup_.run.id);
+      disk_waits_ = true;
+      engine_.run_later(log_retry, [self = shared_from_this()] { self->write_again(); });
+      return;
+    }
+    engine_.figures.count_log_bytes(log_->bytes() - before);
+    progress_.bytes = static_cast<std::int64_t>(log_->bytes());
+  }
+}
+
+void Execution::write_again() {
+  bool end_waits;
+  {
+    std::lock_guard lock(log_mutex_);
+    write_lines();
+    if (!unwritten_.empty()) return;
+    disk_waits_ = false;
+    end_waits = end_waits_;
+  }
+  spdlog::info("run_log.writes_again run={}", setup_.run.id.view());
+  engine_.options.runner.resume(setup_.run.id);
+  if (end_waits) end_process();
 }
 
 void Execution::flush_progress_sometimes() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -54,6 +55,8 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   Result<> start_command(bool again);
   void start_call(const adapters::HttpCall& call);
   void write_chunk(domain::OutputStream stream, std::string text, std::uint64_t offset, Timestamp at);
+  void write_lines();
+  void write_again();
   void flush_progress_sometimes();
   void linger_after_last_word();
   /// On the pool: the process is gone.
@@ -73,6 +76,16 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   std::optional<Workspace> workspace_;  // once it is prepared
   std::optional<RunLog> log_;
   std::optional<LogPipe> out_, err_;
+  struct Line {
+    domain::OutputStream stream;
+    std::string text;
+    std::uint64_t offset;
+    Timestamp at;
+  };
+  std::mutex log_mutex_;        // guards the next three; held while lines are written
+  std::deque<Line> unwritten_;  // lines for which the disk has no room
+  bool disk_waits_ = false, end_waits_ = false;
+  bool spoke_ = false;
   std::unique_ptr<adapters::OutputParser> parser_;
   environments::RunCommand command_;
   std::chrono::milliseconds timeout_{0};

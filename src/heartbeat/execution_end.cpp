@@ -25,6 +25,13 @@ std::string lost_message(const environments::ExitStatus& exit) {
 }  // namespace
 
 void Execution::end_process() {
+  {
+    std::lock_guard lock(log_mutex_);
+    if (!unwritten_.empty()) {
+      end_waits_ = true;  // `write_again` goes on
+      return;
+    }
+  }
   try {
     if (!exit_.start_error.empty()) return end(broken(unprocessable(exit_.start_error)));
     adapters::Exit exit;
@@ -163,6 +170,7 @@ void Execution::finalise(const domain::RunReport& report, int attempt) {
     if (auto forgotten = engine_.options.runner.forget(run); !forgotten)
       spdlog::warn("run.directory_stays run={} error=\"{}\"", run.view(), forgotten.error().message);
   }
+  if (!failure) engine_.figures.count_end(finalised.status);
   spdlog::info("run.ended run={} agent={} status={}", run.view(), agent_id().view(), to_text(finalised.status));
   engine_.remove(run, finalised.waiting_agents);
 }

@@ -1,6 +1,7 @@
 #include <spdlog/spdlog.h>
 
 #include "domain/issues/monitor_check.h"
+#include "domain/plugins/log_retention.h"
 #include "domain/runs/retries.h"
 #include "domain/runs/stranded.h"
 #include "domain/wakeups/timers.h"
@@ -11,9 +12,28 @@ namespace paperclip::heartbeat {
 
 namespace {
 
-constexpr std::chrono::hours kept_events{24 * 7};
+constexpr std::chrono::minutes between_deletions{10};
 
 }  // namespace
+
+// By the wall's clock, as the rows were written; one that jumps ahead deletes too early what is old anyway, and events and
+// logs are no state.
+void Engine::State::delete_what_is_old() {
+  const auto steady = options.clock.steady();
+  if (deleted_at && steady - *deleted_at < between_deletions) return;
+  deleted_at = steady;
+  const auto& keep = options.retention;
+  auto pruned = options.database.write([&](store::Transaction& tx) -> Result<> {
+    if (keep.events.count() > 0) store::prune_events(tx, tx.now() - keep.events);
+    if (keep.plugin_logs.count() > 0) domain::prune_plugin_logs(tx, tx.now() - keep.plugin_logs);
+    return {};
+  });
+  if (!pruned) spdlog::error("retention.failed error=\"{}\"", pruned.error().message);
+  if (keep.run_logs.count() == 0) return;
+  // Files have the system's time.
+  const int deleted = delete_old_run_logs(options.run_log_directory, std::chrono::system_clock::now() - keep.run_logs, [this](RunId run) { return find(run) != nullptr; });
+  if (deleted > 0) spdlog::info("retention.run_logs_deleted count={}", deleted);
+}
 
 void Engine::State::keep_time() {
   auto next_tick = std::chrono::steady_clock::now() + options.scheduler_interval;
@@ -69,10 +89,7 @@ void Engine::State::tick() {
     });
     if (!swept) spdlog::error("heartbeat.reconcile_failed error=\"{}\"", swept.error().message);
   }
-  (void)options.database.write([&](store::Transaction& tx) -> Result<> {
-    store::prune_events(tx, tx.now() - kept_events);
-    return {};
-  });
+  delete_what_is_old();
   for (const auto& agent : options.database.read([](store::Reader& reader) {
          return reader.column<AgentId>("select distinct agent_id from heartbeat_runs where status = 'queued'");
        }))

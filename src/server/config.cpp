@@ -241,6 +241,10 @@ Result<Config> load_config(const Environment& environment, const fs::path& worki
   config.token_audience = from.text("PAPERCLIP_AGENT_JWT_AUDIENCE").value_or("paperclip-api");
   if (const auto runs = from.text("PAPERCLIP_MAX_LIVE_RUNS"))
     config.max_live_runs = static_cast<int>(TRY(number("PAPERCLIP_MAX_LIVE_RUNS", *runs, 1, 10000)));
+  for (const auto& [variable, days] : {std::pair("PAPERCLIP_RUN_LOG_RETENTION_DAYS", &config.run_log_retention_days),
+                                       std::pair("PAPERCLIP_EVENT_RETENTION_DAYS", &config.event_retention_days),
+                                       std::pair("PAPERCLIP_PLUGIN_LOG_RETENTION_DAYS", &config.plugin_log_retention_days)})
+    if (const auto text = from.text(variable)) *days = static_cast<int>(TRY(number(variable, *text, 0, 36500)));
   config.scheduler_enabled = from.variable("HEARTBEAT_SCHEDULER_ENABLED") != "false";
   if (const auto ms = from.text("HEARTBEAT_SCHEDULER_INTERVAL_MS"))
     config.scheduler_interval = std::chrono::milliseconds(std::max<std::int64_t>(10000, TRY(number("HEARTBEAT_SCHEDULER_INTERVAL_MS", *ms, 1, 86400000))));

@@ -49,6 +49,8 @@ struct Config {
   std::string token_issuer = "paperclip", token_audience = "paperclip-api";
 
   int max_live_runs = 128;  // PAPERCLIP_MAX_LIVE_RUNS (OURS): runs at once on this machine
+  /// PAPERCLIP_{RUN_LOG,EVENT,PLUGIN_LOG}_RETENTION_DAYS (OURS); 0: for ever.
+  int run_log_retention_days = 90, event_retention_days = 7, plugin_log_retention_days = 7;
   bool scheduler_enabled = true;
   std::chrono::milliseconds scheduler_interval{30000};
 };

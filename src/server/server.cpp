@@ -162,6 +162,8 @@ Result<> Server::start_heartbeat(Parts& parts) {
       environments::WorkspaceHost{{*parts.database, config.operation_log_directory}, options.host, config.instance_root});
   parts.runtime_services = std::make_unique<environments::ServiceSupervisor>(
       environments::SupervisorOptions{*parts.database, *parts.http, config.instance_root / "runtime-services", options.host});
+  options.retention = {std::chrono::hours(24) * config.event_retention_days, std::chrono::hours(24) * config.plugin_log_retention_days,
+                       std::chrono::hours(24) * config.run_log_retention_days};
   parts.engine = std::make_unique<heartbeat::Engine>(std::move(options));
   return {};
 }

@@ -194,11 +194,11 @@ TEST_F(LocalRunnerTest, A_backlog_holds_the_agent_back) {
 
 // Agents give way to the server.
 TEST_F(LocalRunnerTest, Agents_get_less_than_the_server) {
-  RunCommand run = shell("cat /proc/self/oom_score_adj; nice; ulimit -c; ulimit -n; ulimit -p; ulimit -t");
+  RunCommand run = shell("cat /proc/self/oom_score_adj; nice; ionice; ulimit -c; ulimit -n; ulimit -p; ulimit -t");
   run.limits.open_files = 700;
   run.limits.processes = 5000;
   run.limits.cpu_seconds = 99;
-  EXPECT_EQ(finish(run)->out(), "500\n" + std::to_string(::nice(0) + 5) + "\n0\n700\n5000\n99\n");
+  EXPECT_EQ(finish(run)->out(), "500\n" + std::to_string(::nice(0) + 5) + "\nbest-effort: prio 7\n0\n700\n5000\n99\n");
 }
 
 TEST_F(LocalRunnerTest, A_timeout_ends_the_run) {

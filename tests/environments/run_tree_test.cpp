@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "run_fixture.h"
@@ -10,12 +11,18 @@
 namespace paperclip::environments {
 namespace {
 
+/// How many processes a bomb keeps alive; tests/chaos/bombs.mjs asks for more.
+int bomb_size() {
+  const char* size = std::getenv("PAPERCLIP_BOMB_SIZE");
+  return size ? std::atoi(size) : 60;
+}
+
 using namespace std::chrono_literals;
 
 class RunTreeTest : public RunFixture, public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override { use_boundary(GetParam()); }
-  RunCommand bomb(int lives = 60) const {
+  RunCommand bomb(int lives = bomb_size()) const {
     RunCommand run = command({program("process_bomb").string(), marker_, std::to_string(lives)});
     run.limits.nice = 0;  // it shall be hard
     return run;
@@ -129,7 +136,7 @@ class OtherCallerTest : public RunFixture {
     const os::CommandOutput output = call(words, through);
     return output.stdout_text + output.stderr_text;
   }
-  std::vector<std::string> bomb() const { return {program("process_bomb").string(), marker_, "60"}; }
+  std::vector<std::string> bomb() const { return {program("process_bomb").string(), marker_, std::to_string(bomb_size())}; }
 
   const std::vector<std::string> as_nobody{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
   const std::string marker_ = "bomb-" + Random::system().hex(8);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <random>
 
 #include "base/crypto.h"
 #include "heartbeat/log_pipe.h"
@@ -37,6 +38,36 @@ TEST(SecretMask, Prefers_the_longer_of_two_secrets_and_leaves_short_ones_alone) 
   const SecretMask mask({"secret", "secret-and-more", "abc"});
   EXPECT_EQ(mask.mask("secret-and-more secret secret-and abc"), "***REDACTED*** ***REDACTED*** ***REDACTED***-and abc");
   EXPECT_EQ(SecretMask({"line\nend"}).mask(R"({"x":"line\nend"})"), R"({"x":"***REDACTED***"})") << "as JSON writes it";
+}
+
+// Any cut into any number of chunks, secrets that overlap and begin each other, and a server that dies in between: what is
+// logged is the whole masked, and never a byte of a secret.
+TEST(SecretMask, Hides_secrets_however_often_they_are_cut_and_whoever_goes_on) {
+  const std::vector<std::string> secrets{"token-abcabc", "abcabcabd", "abcabc", "line\nwith\"quote"};
+  const SecretMask mask(secrets);
+  const std::string text = "x token-abcabcabd abcabcabcabd line\nwith\"quote line\\nwith\\\"quote token-abcab gr\xC3\xBC\xC3\x9F" "e abcabca";
+  const std::string whole = mask.mask(text);
+  for (const auto& secret : secrets) EXPECT_EQ(whole.find(secret), std::string::npos) << whole;
+  std::mt19937 random(5);
+  for (int round = 0; round < 3000; ++round) {
+    std::string out;
+    std::uint64_t logged = 0;
+    for (bool over = false; !over;) {
+      LogPipe pipe(mask, logged);  // the next server goes on behind what is logged
+      std::size_t at = logged;
+      const int chunks = 1 + static_cast<int>(random() % 6);
+      for (int i = 0; i < chunks && at < text.size(); ++i) {
+        const std::size_t size = 1 + random() % 20;
+        out += pipe.feed(std::string_view(text).substr(at, size));
+        at = std::min(text.size(), at + size);
+        logged = pipe.taken();
+      }
+      if (at < text.size()) continue;
+      out += pipe.finish();
+      over = true;
+    }
+    ASSERT_EQ(out, whole);
+  }
 }
 
 TEST(LogPipe, Keeps_characters_whole_and_replaces_what_is_none) {

@@ -1,6 +1,7 @@
 #include <signal.h>
 
 #include <fstream>
+#include <thread>
 
 #include "base/crypto.h"
 #include "engine_fixture.h"
@@ -38,6 +39,23 @@ TEST_P(Restarts, A_run_goes_on_and_every_byte_is_logged_once) {
   EXPECT_EQ(said(id, "stderr"), "grumble 0\ngrumble 1\ngrumble 2\ngrumble 3\ngrumble 4\ngrumble 5\n");
   EXPECT_EQ(result_text(id, "stderr"), said(id, "stderr")) << "the adapter saw all of it";
   EXPECT_EQ(run(id).log_sha256, sha256_hex(log_of(id)));
+}
+
+// The token is in the agent's environment; the next server has to know it to hide it.
+TEST_P(Restarts, The_runs_token_is_masked_by_the_next_server_too) {
+  const auto gate = place_.path() / "gate";
+  const auto agent = worker("leaky", "echo up; while [ ! -e " + gate.string() + ".1 ]; do sleep 0.02; done; echo key=$PAPERCLIP_API_KEY");
+  const auto id = start(agent.id);
+  ASSERT_TRUE(eventually([&] { return said(id, "stdout").find("up\n") != std::string::npos; }));
+  const auto second = Clock::system().now().ms / 1000;  // tokens count seconds
+  close_engine();
+  while (Clock::system().now().ms / 1000 <= second + 1) std::this_thread::sleep_for(10ms);
+  reopen();
+  open_engine();
+  open_gate(gate, 1);
+  ASSERT_TRUE(reaches(id, RunStatus::succeeded));
+  EXPECT_TRUE(said(id, "stdout").ends_with("key=***REDACTED***\n")) << said(id, "stdout");
+  EXPECT_EQ(log_of(id).find("eyJ"), std::string::npos);
 }
 
 TEST_P(Restarts, A_run_that_ended_meanwhile_is_accounted_for) {

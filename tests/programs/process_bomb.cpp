@@ -1,6 +1,6 @@
 // process_bomb MARKER LIVES: the worst an agent may leave behind. LIVES processes, each in a session of its own and deaf
 // to SIGTERM and SIGHUP, half of them staying, half of them forking a successor and ending all the time, so that a list
-// of pids is old the moment it is made. MARKER is for whoever counts survivors. Ends by itself after 20 s.
+// of pids is old the moment it is made. MARKER is for whoever counts survivors. Ends by itself after 90 s.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ timespec began;
 bool too_old() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec - began.tv_sec > 20;
+  return now.tv_sec - began.tv_sec > 90;
 }
 
 void rest(long microseconds) {

@@ -186,7 +186,7 @@ void requeue_unstarted(store::Transaction& tx, RunId id) {
   const auto run = tx.one<StoredRun>("select {} from heartbeat_runs where id = :1 {for update}", id);
   if (!run || run->status != RunStatus::running) return;
   const RunIdentity identity{run->id, run->company_id, run->agent_id};
-  tx.execute("update heartbeat_runs set status = 'queued', fence = fence + 1, updated_at = :1 where id = :2", tx.now(), id);
+  tx.execute("update heartbeat_runs set status = 'queued', started_at = null, fence = fence + 1, updated_at = :1 where id = :2", tx.now(), id);
   move_wakeup(tx, run->wakeup_request_id, WakeupStatus::queued);
   release_run_leases(tx, identity, RunStatus::cancelled, std::nullopt);
   append_run_event(tx, identity, {"lifecycle", "warn", "The server restarted before the run had started a process; queued again"});
