@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "domain/environments/environment.h"
+#include "environments/egress_policy.h"
 #include "environments/runner.h"
 #include "os/descriptor.h"
 #include "os/process.h"
@@ -35,6 +36,8 @@ struct PlaceDescription {
   json::object identity;
   /// The remote directory *is* the workspace: nothing is uploaded, brought back or deleted, and runs take turns.
   bool in_place = false;
+  /// How it may use the network, as its provider says.
+  EgressTerms egress;
   /// Commands start with this environment there; what a run sets is laid over it.
   os::Environment base_environment;
 };

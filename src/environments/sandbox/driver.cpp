@@ -183,6 +183,7 @@ Result<AcquiredPlace> SandboxDriver::open(const PlaceRequest& request, Sandbox s
   description.cwd = shared->cwd;
   description.label = shared->label;
   description.shell = shared->shell;
+  description.egress = egress_terms(shared->lease.metadata);
   description.identity = {{"transport", "sandbox"}, {"providerKey", shared->provider->key()}, {"environmentId", shared->context.environment_id},
                           {"remoteCwd", shared->cwd}};
   if (shared->lease.provider_lease_id) description.identity["providerLeaseId"] = *shared->lease.provider_lease_id;
