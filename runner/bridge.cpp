@@ -74,7 +74,7 @@ void Bridge::advance() {
   streams_.write(outbox(), [this](std::uint16_t stream) {
     for (auto& [id, pending] : pending_)
       if (callback_stream(id) == stream && pending.state == State::sending) pending.state = State::sent;
-  });
+  }, courier_ ? CallbackStreams::Order::one_after_another : CallbackStreams::Order::in_turn);
 }
 
 void Bridge::send_waiting() {
@@ -92,29 +92,51 @@ void Bridge::send_waiting() {
 bool Bridge::handle(Client& client, const Frame& frame) {
   if (!listener_) return false;
   switch (frame.type) {
-    case FrameType::callback_open: open(client, ByteReader(frame.payload).number<std::uint64_t>()); return true;
+    case FrameType::callback_open: open(client, frame); return true;
     case FrameType::callback_answer:
-      if (&client == server_) take_answer(frame);
+      if (courier_ || &client == server_) take_answer(client, frame);
       return true;
     case FrameType::callback_credit:
-      if (&client == server_) streams_.take_credit(frame);
+      if (courier_ || &client == server_) streams_.take_credit(frame);
       return true;
     case FrameType::callback_unknown:
-      if (&client == server_) take_unknown(ByteReader(frame.payload).number<std::uint64_t>());
+      if (courier_ || &client == server_) take_unknown(ByteReader(frame.payload).number<std::uint64_t>());
       return true;
     default: return false;
   }
 }
 
 /// A server attached, perhaps in place of one that is lost.
-void Bridge::open(Client& client, std::uint64_t incarnation) {
+void Bridge::open(Client& client, const Frame& frame) {
+  ByteReader reader(frame.payload);
+  const auto incarnation = reader.number<std::uint64_t>();
   const bool same = incarnation == incarnation_;
-  server_ = &client;
+  courier_ = reader.number<std::uint8_t>() == static_cast<std::uint8_t>(CallbackCarrier::courier);
+  server_ = courier_ ? attached_ : &client;
   incarnation_ = incarnation;
   streams_.reset();
+  unsaid_.clear();
+  resume(same);
+}
+
+void Bridge::client_attached(Client& client) {
+  attached_ = &client;
+  if (!courier_) return;
+  std::string unsaid;
+  unsaid.swap(unsaid_);
+  server_ = &client;
+  outbox() += unsaid;
+  resume(true);
+}
+
+/// What is under way may have been lost with the connection.
+void Bridge::resume(bool same) {
   std::vector<std::uint64_t> unsure;
   for (auto& [id, pending] : pending_) {
-    if (pending.state == State::sending) pending.state = State::waiting;  // it cannot have arrived whole
+    if (pending.state == State::sending) {  // it cannot have arrived whole
+      streams_.cancel(callback_stream(id));
+      pending.state = State::waiting;
+    }
     if (pending.state != State::sent) continue;
     if (same) append_callback_number(outbox(), FrameType::callback_ask, id);
     else if (is_read(pending.request)) pending.state = State::waiting;
@@ -128,17 +150,18 @@ void Bridge::open(Client& client, std::uint64_t incarnation) {
 
 void Bridge::client_gone(Client& client) {
   if (&client == server_) server_ = nullptr;
+  if (&client == attached_) attached_ = nullptr;
 }
 
-void Bridge::take_answer(const Frame& frame) {
+void Bridge::take_answer(Client& client, const Frame& frame) {
   std::string message;
   switch (streams_.take(frame, message, outbox())) {
     case CallbackStreams::Taken::more: return;
-    case CallbackStreams::Taken::broken: return server_->close();
+    case CallbackStreams::Taken::broken: return client.close();
     case CallbackStreams::Taken::whole: break;
   }
   const auto answer = decode_callback_answer(message);
-  if (!answer) return server_->close();
+  if (!answer) return client.close();
   append_callback_number(outbox(), FrameType::callback_release, answer->id);
   if (pending_.erase(answer->id) > 0) listener_->answer(*answer);
 }

@@ -22,6 +22,7 @@ class Bridge : public Part, public CallbackBackend {
   /// Listens if the command asks for callbacks, and says where in PAPERCLIP_API_URL.
   std::string prepare(const StartMessage& message, std::vector<std::string>& environment) override;
   bool handle(Client& client, const Frame& frame) override;
+  void client_attached(Client& client) override;
   void client_gone(Client& client) override;
   void watch(std::vector<pollfd>& polls) override;
   void on_ready(const pollfd* polls, std::size_t count) override;
@@ -44,13 +45,14 @@ class Bridge : public Part, public CallbackBackend {
     std::int64_t deadline = 0;
   };
 
-  void open(Client& client, std::uint64_t incarnation);
+  void open(Client& client, const Frame& frame);
+  void resume(bool same_server);
   void send_waiting();
-  void take_answer(const Frame& frame);
+  void take_answer(Client& client, const Frame& frame);
   void take_unknown(std::uint64_t id);
   std::size_t under_way() const;
 
-  std::string& outbox() { return server_->outbox(FrameClass::callbacks); }
+  std::string& outbox() { return server_ ? server_->outbox(FrameClass::callbacks) : unsaid_; }
 
   std::size_t concurrency_ = 0;
   std::int64_t response_timeout_ms_ = 0;
@@ -58,7 +60,10 @@ class Bridge : public Part, public CallbackBackend {
   std::unique_ptr<CallbackListener> listener_;  // none: this run has no bridge
   CallbackStreams streams_{0};
   std::map<std::uint64_t, Pending> pending_;  // by id, so oldest first
-  Client* server_ = nullptr;
+  Client* server_ = nullptr;    // who takes requests
+  Client* attached_ = nullptr;  // the last that attached
+  bool courier_ = false;
+  std::string unsaid_;  // until the courier comes again
   std::uint64_t incarnation_ = 0;
   std::int64_t drained_at_ = never;
 };

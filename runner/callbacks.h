@@ -20,10 +20,14 @@
 /// says anything again: after the next `callback_open` of the same incarnation the runner sends `callback_ask` for what
 /// may have arrived, and gets the answer or `callback_unknown`. Another incarnation knows nothing of it: reads are sent
 /// again, a write is not, because it may have been done.
+///
+/// Where only one-shot commands exist, whoever carries the frames marks the open as a courier's: each of its connections
+/// that attaches takes what there is to say, may lose the end of it, and anything may be said to any of them.
 namespace paperclip::runner {
 
-/// What of an unfinished message may be on its way, per stream and direction.
-inline constexpr std::size_t callback_window_bytes = 64 * 1024;
+/// What of an unfinished message may be on its way, per stream and direction: any message with the usual limits, which a
+/// courier can carry at once.
+inline constexpr std::size_t callback_window_bytes = 384 * 1024;
 /// What a message needs besides its body.
 inline constexpr std::size_t callback_head_limit = 64 * 1024;
 
@@ -151,6 +155,14 @@ inline std::optional<CallbackSetup> decode_callback_setup(std::string_view bytes
 
 inline std::uint16_t callback_stream(std::uint64_t id) { return static_cast<std::uint16_t>(id % 0xffff + 1); }
 
+enum class CallbackCarrier : std::uint8_t { stream = 0, courier = 1 };
+
+inline void append_callback_open(std::string& out, std::uint64_t incarnation, CallbackCarrier carrier = CallbackCarrier::stream) {
+  std::string payload;
+  ByteWriter(payload).number(incarnation).number(static_cast<std::uint8_t>(carrier));
+  append_frame(out, FrameType::callback_open, payload);
+}
+
 inline void append_callback_number(std::string& out, FrameType type, std::uint64_t number) {
   std::string payload;
   ByteWriter(payload).number(number);
@@ -174,9 +186,15 @@ class CallbackStreams {
     going_.push_back({type, stream, std::move(message), 0, callback_window_bytes});
   }
 
+  /// A message that goes out there is not to go on.
+  void cancel(std::uint16_t stream) {
+    std::erase_if(going_, [&](const Going& message) { return message.stream == stream; });
+  }
+
+  enum class Order { in_turn, one_after_another };
   /// Appends what credit allows, a frame of each stream in turn. `finished(stream)` after the last frame of a message.
   template <class Finished>
-  void write(std::string& out, const Finished& finished) {
+  void write(std::string& out, const Finished& finished, Order order = Order::in_turn) {
     for (bool progress = true; progress;) {
       progress = false;
       for (auto& message : going_) {
@@ -184,12 +202,14 @@ class CallbackStreams {
         const std::string_view piece = left.substr(0, frame_payload_limit);
         if (message.done || piece.size() > message.credit) continue;
         message.done = piece.size() == left.size();
+        const auto flags = static_cast<std::uint8_t>((message.done ? 0 : frame_continues) | (message.sent == 0 ? frame_begins : 0));
         message.credit -= piece.size();
         message.sent += piece.size();
-        append_frame_header(out, message.type, piece.size(), message.done ? 0 : frame_continues, message.stream);
+        append_frame_header(out, message.type, piece.size(), flags, message.stream);
         out.append(piece);
         progress = true;
         if (message.done) finished(message.stream);
+        if (order == Order::one_after_another && !message.done) break;
       }
       std::erase_if(going_, [](const Going& message) { return message.done; });
     }
@@ -208,7 +228,9 @@ class CallbackStreams {
   enum class Taken { more, whole, broken };
   /// A frame of a message. `whole`: `message` holds all of it. While more is to come, credit is given back in `out`.
   Taken take(const Frame& frame, std::string& message, std::string& out) {
+    if (frame.flags & frame_begins) coming_.erase(frame.stream);  // what was before it went lost on the way
     const auto found = coming_.find(frame.stream);
+    if (found == coming_.end() && !(frame.flags & frame_begins)) return Taken::more;
     const std::size_t known = found == coming_.end() ? 0 : found->second.size();
     if (known + frame.payload.size() > limit_) return Taken::broken;
     if (found == coming_.end() && coming_.size() >= stream_limit) return Taken::broken;

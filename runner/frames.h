@@ -40,6 +40,8 @@ inline constexpr std::size_t frame_payload_limit = 16 * 1024;
 inline constexpr std::size_t bulk_in_flight_limit = 256 * 1024;
 /// The message goes on in the next frame of the same type and stream.
 inline constexpr std::uint8_t frame_continues = 1;
+/// Callbacks only: a message begins here, whatever of an earlier one on that stream has come.
+inline constexpr std::uint8_t frame_begins = 2;
 
 enum class FrameType : std::uint8_t {
   // 0x00–0x1f control
@@ -54,7 +56,7 @@ enum class FrameType : std::uint8_t {
   exited = 0x09,       // → server: the text of exit.json, after the last output frame
   error = 0x0a,        // → server: text
   // 0x20–0x3f callbacks of the agent: callbacks.h says how they go together; `stream` is the callback's
-  callback_open = 0x20,     // → runner: u64 incarnation of the server: this connection answers callbacks from now on
+  callback_open = 0x20,     // → runner: u64 incarnation of the server, u8 CallbackCarrier: it answers callbacks from now on
   callback_request = 0x21,  // → server: a CallbackRequest, in several frames as credit allows
   callback_answer = 0x22,   // → runner: a CallbackAnswer, likewise
   callback_credit = 0x23,   // both: u32 bytes that the receiver of an unfinished message took off

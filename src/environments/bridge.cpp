@@ -49,7 +49,7 @@ void BridgeSession::on_connected(std::shared_ptr<FrameLink> link) {
   // Whoever still waits for one asks.
   for (auto& [id, callback] : callbacks_) callback.wanted = false;
   std::string out;
-  runner::append_callback_number(out, FrameType::callback_open, incarnation_);
+  runner::append_callback_open(out, incarnation_);
   flush(std::move(out));
 }
 
@@ -134,9 +134,12 @@ void BridgeSession::release(std::uint64_t id) {
 void BridgeSession::say_again(std::uint64_t id, std::string& out) {
   const auto found = callbacks_.find(id);
   if (found == callbacks_.end()) return runner::append_callback_number(out, FrameType::callback_unknown, id);
+  // An answer that is wanted went out over this very connection: a courier asks each time it comes.
+  const bool said = found->second.state == State::answered && found->second.wanted;
   found->second.wanted = true;
-  if (found->second.state != State::answered) return;
+  if (found->second.state != State::answered || said) return;
   ++counts_.repeated;
+  streams_.cancel(runner::callback_stream(id));
   streams_.queue(FrameType::callback_answer, runner::callback_stream(id), found->second.answer);
 }
 

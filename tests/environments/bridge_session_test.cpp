@@ -53,7 +53,9 @@ class BridgeSessionTest : public ::testing::Test {
   }
   void ask(const CallbackRequest& request) {
     std::string frames;
-    runner::append_message(frames, FrameType::callback_request, runner::encode(request), runner::callback_stream(request.id));
+    runner::CallbackStreams streams(0);
+    streams.queue(FrameType::callback_request, runner::callback_stream(request.id), runner::encode(request));
+    streams.write(frames, [](std::uint16_t) {});
     say(frames);
   }
   void say_number(FrameType type, std::uint64_t id) {
@@ -138,7 +140,7 @@ TEST_F(BridgeSessionTest, Nonsense_reaches_nobody_and_breaks_nothing) {
     for (int cut = 0; cut < 3; ++cut) bytes[random() % bytes.size()] = static_cast<char>(random());
     if (random() % 3 == 0) bytes.resize(random() % bytes.size());
     std::string frames;
-    runner::append_frame(frames, static_cast<FrameType>(0x20 + random() % 8), bytes, random() % 4 == 0, static_cast<std::uint16_t>(random() % 50));
+    runner::append_frame(frames, static_cast<FrameType>(0x20 + random() % 8), bytes, static_cast<std::uint8_t>(random() % 4), static_cast<std::uint16_t>(random() % 50));
     say(frames);
     if (i % 100 == 99) session_->on_connected(ear_);
   }

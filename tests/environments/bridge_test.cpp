@@ -85,8 +85,10 @@ TEST_F(BridgeTest, Only_so_many_requests_wait) {
 
 // Each stream has its own credit: a body of many windows arrives whole both ways, beside others.
 TEST_F(BridgeTest, Long_bodies_pass_up_to_the_limit) {
+  policy_.max_body_bytes = 2'000'000;
+  renew_session();
   start_waiting();
-  const std::string long_text(250'000, 'y');
+  const std::string long_text(1'900'000, 'y');
   api_.answer = [&](const net::Request& request) { return net::Response::json(200, request.body); };
   std::vector<std::unique_ptr<Wire>> wires;
   const std::string body = R"({"body":")" + long_text + R"("})";
@@ -97,17 +99,17 @@ TEST_F(BridgeTest, Long_bodies_pass_up_to_the_limit) {
   for (auto& wire : wires) EXPECT_EQ(wire->hear().body, body);
   std::string chunked = "POST /api/issues/x/comments HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + token_.expose() +
                         "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (std::size_t at = 0; at < body.size(); at += 5000) {
+  for (std::size_t at = 0; at < body.size(); at += 50'000) {
     char size[16];
-    const auto piece = body.substr(at, 5000);
+    const auto piece = body.substr(at, 50'000);
     std::snprintf(size, sizeof size, "%zx\r\n", piece.size());
     chunked.append(size).append(piece).append("\r\n");
   }
   EXPECT_EQ(call(chunked + "0\r\n\r\n").body, body);
-  api_.answer = [](const net::Request&) { return net::Response::json(200, std::string(256 * 1024 + 1, 'x')); };
+  api_.answer = [](const net::Request&) { return net::Response::json(200, std::string(2'000'001, 'x')); };
   const Heard too_long = call(get("/api/agents/me"));
   EXPECT_EQ(too_long.status, 502);
-  EXPECT_EQ(too_long.body, R"({"error":"Bridge response body exceeded the configured size limit of 262144 bytes."})");
+  EXPECT_EQ(too_long.body, R"({"error":"Bridge response body exceeded the configured size limit of 2000000 bytes."})");
 }
 
 // Twenty ask at once: eight are at the API, the others wait in the order in which they came.

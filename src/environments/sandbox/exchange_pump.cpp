@@ -9,6 +9,7 @@
 #include "environments/live_run.h"
 #include "environments/sandbox/pump.h"
 #include "runner/base64.h"
+#include "runner/callbacks.h"
 #include "runner/frames.h"
 
 namespace paperclip::environments::sandbox {
@@ -36,6 +37,8 @@ Sorted sort_frames(std::string& bytes) {
     const std::string_view left = std::string_view(bytes).substr(used);
     if (runner::read_frame(left, frame) != runner::FrameRead::complete) break;
     if (frame.type == FrameType::attach) sorted.attach_offset = runner::ByteReader(frame.payload).number<std::uint64_t>();
+    else if (frame.type == FrameType::callback_open)  // we are a courier: each exchange is another connection
+      runner::append_callback_open(sorted.onward, runner::ByteReader(frame.payload).number<std::uint64_t>(), runner::CallbackCarrier::courier);
     else if (frame.type != FrameType::hello && frame.type != FrameType::acknowledge) sorted.onward.append(left.substr(0, frame.size()));
     used += frame.size();
   }
@@ -99,7 +102,7 @@ void ExchangePump::Shared::send_onward(std::string bytes) const {
       // A word that does not get through is said again by whoever said it, on the next connection.
       if (!exchange(frames + sorted.onward, false, 0ms)) break;
     }
-    char buffer[32 * 1024];
+    char buffer[128 * 1024];  // a command costs much more than its bytes
     const ssize_t got = ::recv(inner.get(), buffer, sizeof buffer, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
