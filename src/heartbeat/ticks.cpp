@@ -1,7 +1,7 @@
 #include <spdlog/spdlog.h>
 
 #include "domain/issues/monitor_check.h"
-#include "domain/plugins/log_retention.h"
+#include "domain/plugins/state.h"
 #include "domain/runs/retries.h"
 #include "domain/runs/stranded.h"
 #include "domain/wakeups/timers.h"

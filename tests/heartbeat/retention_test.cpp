@@ -2,7 +2,7 @@
 
 #include <fstream>
 
-#include "domain/plugins/log_retention.h"
+#include "domain/plugins/state.h"
 #include "engine_fixture.h"
 #include "heartbeat/retention.h"
 
