@@ -32,9 +32,11 @@ conformance: release ## the conversations recorded from the reference system (ne
 
 bench: release ## measure the whole server; prints the tables of SPECIFICATION.md
 	@bench/server
+	@bench/engine
 
 smoke: release ## the benchmarks' quick self check
 	@bench/server --smoke
+	@bench/engine --smoke
 
 release: ## build/release: optimised, what runs
 	@$(call build,release)

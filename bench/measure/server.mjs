@@ -40,7 +40,8 @@ export class Server {
     const started = now();
     this.child = spawn(program('paperclip'), ['serve'], {
       stdio: ['ignore', out, out],
-      env: { PATH: process.env.PATH, LANG: 'C.UTF-8', HOME: join(this.home, 'home'), PAPERCLIP_HOME: this.home, PORT: String(this.port) },
+      env: { PATH: process.env.PATH, LANG: 'C.UTF-8', HOME: join(this.home, 'home'), PAPERCLIP_HOME: this.home, PORT: String(this.port),
+        ...(process.env.PAPERCLIP_MAX_LIVE_RUNS ? { PAPERCLIP_MAX_LIVE_RUNS: process.env.PAPERCLIP_MAX_LIVE_RUNS } : {}) },
     });
     this.ended = new Promise((resolve) => this.child.on('exit', (code, signal) => { this.gone = signal ?? code; resolve(this.gone); }));
     for (;;) {
