@@ -123,7 +123,7 @@ const stories = {
       check('and nothing it said is lost', numbers(tale), tale.slice(-200));
       if (refused.status < 300) check('a wake that was accepted is answered', (await server.ends(refused.json.id)).status !== 'running');
       check('the next run works', (await server.ends(await server.wake(short))).status === 'succeeded');
-      const integrity = execFileSync('sqlite3', ['-readonly', inside(join(home, 'instances/default/db/paperclip.sqlite')), 'pragma integrity_check'], { encoding: 'utf8' }).trim();
+      const integrity = execFileSync('nsenter', ['-t', String(server.process.pid), '-m', 'sqlite3', join(home, 'instances/default/db/paperclip.sqlite'), 'pragma integrity_check'], { encoding: 'utf8' }).trim();
       check('the database is whole', integrity === 'ok', integrity);
     } finally { writeFileSync(gate, ''); await server.stop(); }
   },
@@ -140,7 +140,7 @@ const stories = {
     check('and says which directory it is', refused.text.includes(home), refused.text.slice(-300));
     await refused.stop();
     const server = await new Server(home, ['unshare', '--mount', 'sh', '-c', `mount --bind ${home} ${home} && exec "$@"`, 'sh']).start();
-    const remount = (how) => execFileSync('nsenter', ['-t', String(server.process.pid), '-m', 'mount', '-o', `remount,${how},bind`, home]);
+    const remount = (how) => execFileSync('nsenter', ['-t', String(server.process.pid), '-m', 'mount', '-o', `remount,${how},bind`, home], { stdio: 'ignore' });
     try {
       server.company = first.company;
       const short = await server.agent('echo short');
