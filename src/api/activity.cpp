@@ -4,6 +4,7 @@
 
 #include "api/all_routes.h"
 #include "api/services.h"
+#include "domain/activity/activity.h"
 #include "domain/activity/activity_log.h"
 #include "domain/redaction/redaction.h"
 #include "store/database.h"
@@ -69,6 +70,7 @@ Result<Answer> create_activity(Call& call, const CreateActivityBody& body) {
     row.id = tx.new_id<ActivityId>();
     row.created_at = tx.now();
     tx.insert("activity_log", row);
+    domain::note_activity(tx, call.company_id(), body.action, body.entity_type, body.entity_id);
     return {};
   }));
   return created(row);

@@ -16,6 +16,7 @@ int next_ordinal() {
   return static_cast<int>(count.fetch_add(1, std::memory_order_relaxed) & 0x7FFFFFFF);
 }
 
+<<<<<<< HEAD
 // What stands beside a plugin's own details: which plugin it was and for whom (spec/plugins.md 9.2).
 json::value with_plugin(json::value details, const Author& author) {
   const PluginAuthor& plugin = *author.plugin;
@@ -30,9 +31,20 @@ json::value with_plugin(json::value details, const Author& author) {
   out["initiatingUserId"] = or_null(plugin.user_id);
   out["initiatingRunId"] = or_null(author.run_id ? std::optional(author.run_id->str()) : std::nullopt);
   return out;
+=======
+bool is_reading(std::string_view action) {
+  return action == "issue.read_marked" || action == "issue.read_unmarked" || action == "issue.inbox_archived" || action == "issue.inbox_unarchived";
+>>>>>>> 70f30f7 (Sort lists of issues by an index, not by a look at each issue's activity)
 }
 
 }  // namespace
+
+// Comments need no look: each sets `updated_at`.
+void note_activity(store::Transaction& tx, CompanyId company, std::string_view action, std::string_view entity_type, const std::string& entity_id) {
+  if (entity_type != "issue" || is_reading(action)) return;
+  if (const auto issue = IssueId::parse(entity_id))
+    tx.execute("update issues set activity_at = :1 where id = :2 and company_id = :3", tx.now(), *issue, company);
+}
 
 void log_activity(store::Transaction& tx, CompanyId company, const Author& author, ActivityEntry entry) {
   if (author.plugin) entry.details = with_plugin(std::move(entry.details), author);
@@ -43,6 +55,7 @@ void log_activity(store::Transaction& tx, CompanyId company, const Author& autho
              "values (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12)",
              tx.new_id<AnyId>(), company, author.type, author.id, entry.action, entry.entity_type, entry.entity_id,
              author.agent_id, author.run_id, stored, tx.now(), next_ordinal());
+  note_activity(tx, company, entry.action, entry.entity_type, entry.entity_id);
   std::string payload;
   JsonObjectWriter(payload)
       .field("actorType", author.type)

@@ -18,6 +18,7 @@ const std::vector<store::Migration>& domain_migrations() {
       {9, "money", std::string(schema::money)},
       {10, "routines", std::string(schema::routines)},
       {11, "plugins", std::string(schema::plugins)},
+      {12, "issue_activity", std::string(schema::issue_activity)},
       {25, "plugin_grants", std::string(schema::plugin_grants)},
   };
   return migrations;

@@ -16,6 +16,7 @@ extern const std::string_view issue_threads;
 extern const std::string_view money;
 extern const std::string_view routines;
 extern const std::string_view plugins;
+extern const std::string_view issue_activity;
 extern const std::string_view plugin_grants;
 
 }  // namespace paperclip::domain::schema
