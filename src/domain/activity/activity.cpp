@@ -16,7 +16,6 @@ int next_ordinal() {
   return static_cast<int>(count.fetch_add(1, std::memory_order_relaxed) & 0x7FFFFFFF);
 }
 
-<<<<<<< HEAD
 // What stands beside a plugin's own details: which plugin it was and for whom (spec/plugins.md 9.2).
 json::value with_plugin(json::value details, const Author& author) {
   const PluginAuthor& plugin = *author.plugin;
@@ -31,10 +30,10 @@ json::value with_plugin(json::value details, const Author& author) {
   out["initiatingUserId"] = or_null(plugin.user_id);
   out["initiatingRunId"] = or_null(author.run_id ? std::optional(author.run_id->str()) : std::nullopt);
   return out;
-=======
+}
+
 bool is_reading(std::string_view action) {
   return action == "issue.read_marked" || action == "issue.read_unmarked" || action == "issue.inbox_archived" || action == "issue.inbox_unarchived";
->>>>>>> 70f30f7 (Sort lists of issues by an index, not by a look at each issue's activity)
 }
 
 }  // namespace
