@@ -39,6 +39,7 @@ void add_all_routes(Routes& routes) {
   add_secret_routes(routes);
   add_session_routes(routes);
   add_skill_document_routes(routes);
+  add_why_routes(routes);
   add_work_product_routes(routes);
 }
 

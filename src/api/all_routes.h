@@ -42,6 +42,7 @@ void add_skill_document_routes(Routes& routes);
 void add_agent_runtime_routes(Routes& routes);
 void add_agent_wakeup_routes(Routes& routes);
 void add_run_routes(Routes& routes);
+void add_why_routes(Routes& routes);
 
 /// Every endpoint of the server.
 void add_all_routes(Routes& routes);

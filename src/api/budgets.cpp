@@ -1,5 +1,6 @@
 #include "api/agent_kind.h"
 #include "api/all_routes.h"
+#include "api/run_kind.h"
 #include "api/services.h"
 #include "domain/activity/activity.h"
 #include "domain/agents/agents.h"
@@ -44,6 +45,21 @@ Result<Answer> overview(Call& call) {
 
 Result<Answer> upsert_policy(Call& call, const domain::PolicyInput& body) {
   return ok(TRY(call.services.database.write([&](store::Transaction& tx) { return domain::upsert_policy(tx, call.scope(), body); })));
+}
+
+// Limits beside money (OURS; docs/decisions/0013).
+Result<Answer> list_limits(Call& call) {
+  return ok_json(call.services.database.read([&](store::Reader& reader) {
+    std::string body;
+    JsonObjectWriter(body).field("companyId", call.company_id()).field("limits", domain::limits_of_company(reader, call.company_id())).end();
+    return body;
+  }));
+}
+
+Result<Answer> upsert_limit(Call& call, const domain::LimitInput& body) {
+  auto summary = TRY(call.services.database.write([&](store::Transaction& tx) { return domain::upsert_limit(tx, call.scope(), body); }));
+  settle_cancelled(call.services);
+  return ok(std::move(summary));
 }
 
 Result<Answer> resolve_incident(Call& call, const domain::IncidentDecision& body) {
@@ -91,6 +107,8 @@ Result<Answer> agent_budget(Call& call, const MonthlyBudgetBody& body) {
 void add_budget_routes(Routes& routes) {
   routes.get("/api/companies/{companyId}/budgets/overview", overview).company();
   routes.post("/api/companies/{companyId}/budgets/policies", upsert_policy).company().callers(board);
+  routes.get("/api/companies/{companyId}/limits", list_limits).company();
+  routes.put("/api/companies/{companyId}/limits", upsert_limit).company().callers(board);
   routes.post("/api/companies/{companyId}/budget-incidents/{incidentId}/resolve", resolve_incident).company().callers(board);
   routes.patch("/api/companies/{companyId}/budgets", company_budget).company().callers(board);
   routes.patch("/api/agents/{id}/budgets", agent_budget).entity(agent_kind).callers(board);

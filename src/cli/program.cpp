@@ -21,9 +21,11 @@ int run(std::vector<std::string> arguments, const Surroundings& around) {
   add_agent_key_commands(line);
   add_issue_commands(line);
   add_issue_work_commands(line);
+  add_why_commands(line);
   add_heartbeat_commands(line);
   add_approval_commands(line);
   add_overview_commands(line);
+  add_budget_commands(line);
   add_plugin_commands(line);
   add_auth_commands(line);
   add_context_commands(line);

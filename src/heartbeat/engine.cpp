@@ -218,6 +218,8 @@ std::size_t Engine::live_runs() const {
   return state_->live.size();
 }
 
+std::size_t Engine::most_live_runs() const { return static_cast<std::size_t>(state_->options.max_live_runs); }
+
 bool Engine::settle(Deadline deadline) {
   // The cancels must have been heard of here.
   if (!state_->options.database.wait_delivered(deadline.left())) return false;

@@ -105,6 +105,8 @@ class Engine {
   Figures figures() const;
   /// Runs that hold a slot of the machine.
   std::size_t live_runs() const;
+  /// How many there may be at once.
+  std::size_t most_live_runs() const;
   /// True once nothing is claimed, starting or running here; false if that takes longer than the deadline.
   bool wait_idle(Deadline deadline);
   const std::filesystem::path& run_log_directory() const;

@@ -56,6 +56,7 @@ struct Engine::State {
   void keep_time();
   void delete_what_is_old();
   void tick();
+  void note_waits();
 
   const EngineOptions options;
   const environments::WorkspaceHost workspace_host;

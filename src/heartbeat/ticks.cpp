@@ -1,9 +1,13 @@
 #include <spdlog/spdlog.h>
 
+#include "domain/budgets/enforcement.h"
 #include "domain/issues/monitor_check.h"
 #include "domain/plugins/state.h"
+#include "domain/runs/issue_release.h"
 #include "domain/runs/retries.h"
+#include "domain/runs/silent_runs.h"
 #include "domain/runs/stranded.h"
+#include "domain/waiting/note_waits.h"
 #include "domain/wakeups/timers.h"
 #include "heartbeat/execution.h"
 
@@ -84,16 +88,43 @@ void Engine::State::tick() {
       if (!fired) spdlog::error("heartbeat.monitor_failed issue={} error=\"{}\"", issue.view(), fired.error().message);
     }
     auto swept = options.database.write([](store::Transaction& tx) -> Result<domain::StrandedReport> {
+      domain::evaluate_limits_in_time(tx);
       domain::promote_due_retries(tx);
       return domain::reconcile_stranded_issues(tx);
     });
     if (!swept) spdlog::error("heartbeat.reconcile_failed error=\"{}\"", swept.error().message);
+    const auto scanned = options.database.write([](store::Transaction& tx) -> Result<domain::SilentRunReport> { return domain::scan_silent_runs(tx); });
+    if (!scanned) spdlog::error("heartbeat.silent_scan_failed error=\"{}\"", scanned.error().message);
   }
+  note_waits();
   delete_what_is_old();
   for (const auto& agent : options.database.read([](store::Reader& reader) {
          return reader.column<AgentId>("select distinct agent_id from heartbeat_runs where status = 'queued'");
        }))
     poke(agent);
+}
+
+// Each wake that waits has its reason on record; what was parked behind nobody goes on.
+void Engine::State::note_waits() {
+  domain::MachineSlots machine;
+  machine.limit = static_cast<std::size_t>(options.max_live_runs);
+  {
+    std::lock_guard lock(mutex);
+    machine.live = live.size();
+  }
+  const auto found = options.database.read([&](store::Reader& reader) { return domain::find_waits_to_note(reader, machine); });
+  const auto write = [&](auto rule) {
+    const auto written = options.database.write([&](store::Transaction& tx) -> Result<> {
+      rule(tx);
+      return {};
+    });
+    if (!written) spdlog::error("heartbeat.waits_not_noted error=\"{}\"", written.error().message);
+  };
+  for (const auto& [company, issue] : found.orphaned)
+    write([company = company, issue = issue](store::Transaction& tx) { domain::promote_parked_wake(tx, company, issue); });
+  for (const auto& [company, agent] : found.agents)
+    write([&, company = company, agent = agent](store::Transaction& tx) { domain::note_waits(tx, company, agent, machine); });
+  if (found.stale) write([](store::Transaction& tx) { domain::forget_stale_waits(tx); });
 }
 
 }  // namespace paperclip::heartbeat

@@ -68,6 +68,19 @@ TEST_F(CommandsTest, Agents_are_created_paused_resumed_and_named_by_shortname) {
   EXPECT_EQ(run({"agent", "list"}).out, "(empty)\n");
 }
 
+TEST_F(CommandsTest, Why_an_agent_or_an_issue_does_not_run_is_told_in_sentences) {
+  found("Acme");
+  const json::value agent = hire("Ada", "true");
+  get({"agent", "pause", "ada"});
+  const Ran why = run({"agent", "why", "ada"});
+  EXPECT_EQ(why.exit_code, 0) << why.err;
+  EXPECT_EQ(why.out.find("Ada is paused. It ends with resuming the agent.\n"), 0u) << why.out;
+  EXPECT_NE(why.out.find("- Ada is paused. [agent_paused]\n"), std::string::npos) << why.out;
+  const json::value issue = get({"issue", "create", "--title", "Ship it", "--status", "todo"});
+  EXPECT_EQ(run({"issue", "why", text(issue, "identifier")}).out.find("Nobody has it. It ends with assigning it to an agent.\n"), 0u);
+  EXPECT_EQ(text(get({"issue", "why", text(issue, "id")}), "state"), "waiting");
+}
+
 TEST_F(CommandsTest, An_agents_key_acts_as_that_agent_and_a_wrong_one_as_nobody) {
   const std::string company = found("Acme");
   const json::value agent = hire("Bob", "true");

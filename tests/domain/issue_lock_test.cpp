@@ -167,6 +167,38 @@ TEST_P(IssueLock, A_peer_is_refused_and_a_manager_is_not) {
   EXPECT_EQ(gate(agent_.id).error().message, "Agent run id required");
 }
 
+/// A run that was given up goes on writing after its successor had the issue and ended: it is late, whoever lives.
+TEST_P(IssueLock, A_run_that_is_over_takes_nothing_from_one_that_came_after_it) {
+  const auto id = open_issue(IssueStatus::todo, agent_.id);
+  const auto early = add_run(agent_.id, RunStatus::running);
+  ASSERT_TRUE(execute("update heartbeat_runs set created_at = :1 where id = :2", Clock::system().now() - std::chrono::minutes(5), early).ok());
+  ASSERT_TRUE(worked(check_out(as(agent_.id, early), id, agent_.id)));
+  end_run(early);
+  const auto late = add_run(agent_.id, RunStatus::running);
+  const auto write = [&](RunId run) {
+    return database_->write([&](store::Transaction& tx) -> Result<> {
+      const auto scope = as(agent_.id, run);
+      Issue issue = *tx.one<Issue>("select {} from issues where id = :1", id);
+      return require_mutation(tx, scope, issue);
+    });
+  };
+  ASSERT_TRUE(worked(write(late))) << "the later run adopts the lock of the one that is over";
+  const auto before = fence(id);
+  for (const bool holder_lives : {true, false}) {
+    if (!holder_lives) end_run(late);
+    const auto refused = write(early);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().message, "Issue run ownership conflict");
+    EXPECT_EQ(refused.error().details.at("holder").at("runId"), json::value(late.view()));
+    EXPECT_EQ(refused.error().details.at("holder").at("live"), holder_lives);
+    const auto checkout = check_out(as(agent_.id, early), id, agent_.id);
+    ASSERT_FALSE(checkout.ok());
+    EXPECT_EQ(checkout.error().message, "Issue checkout conflict");
+  }
+  EXPECT_EQ(fence(id), before);
+  EXPECT_TRUE(worked(write(late))) << "the holder itself may still say its last word";
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, IssueLock, ::testing::Values(store::Engine::sqlite, store::Engine::postgresql),
                          test::engine_name);
 

@@ -15,11 +15,14 @@ namespace paperclip::domain {
 enum class BudgetScope { company, agent, project };
 BOOST_DESCRIBE_ENUM(BudgetScope, company, agent, project)
 
-enum class BudgetMetric { billed_cents };
-BOOST_DESCRIBE_ENUM(BudgetMetric, billed_cents)
+/// What is limited. All but `billed_cents` are OURS (docs/decisions/0013): they have routes of their own, because clients of
+/// the reference read every amount as cents.
+enum class BudgetMetric { billed_cents, tokens, runs, wall_seconds, fruitless_runs };
+BOOST_DESCRIBE_ENUM(BudgetMetric, billed_cents, tokens, runs, wall_seconds, fruitless_runs)
 
-enum class BudgetWindow { calendar_month_utc, lifetime };
-BOOST_DESCRIBE_ENUM(BudgetWindow, calendar_month_utc, lifetime)
+/// `utc_day` and `utc_hour` are OURS.
+enum class BudgetWindow { calendar_month_utc, lifetime, utc_day, utc_hour };
+BOOST_DESCRIBE_ENUM(BudgetWindow, calendar_month_utc, lifetime, utc_day, utc_hour)
 
 /// How much a company, an agent or a project may spend.
 struct BudgetPolicy {

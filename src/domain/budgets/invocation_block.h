@@ -14,6 +14,9 @@ struct InvocationBlock {
   std::string scope_type;  // company | agent | project
   std::string scope_id;
   std::string reason;
+  /// OURS: the limit beside money that is used up; asking for work that it forbids is what opens its incident
+  /// (`enforce_limit`).
+  std::optional<BudgetPolicyId> limit{};
 
   /// The 409 that a caller gets.
   Error error() const;

@@ -41,7 +41,7 @@ bool stands_still(BudgetScope type, const ScopeStanding& scope) {
 
 // Monthly budgets of companies and agents also stand in their own rows.
 void mirror(store::Transaction& tx, const BudgetPolicy& policy) {
-  if (policy.window_kind != BudgetWindow::calendar_month_utc) return;
+  if (policy.metric != BudgetMetric::billed_cents || policy.window_kind != BudgetWindow::calendar_month_utc) return;
   if (policy.scope_type == BudgetScope::company)
     tx.execute("update companies set budget_monthly_cents = :1, updated_at = :2 where id = :3", policy.amount, tx.now(), policy.scope_id);
   else if (policy.scope_type == BudgetScope::agent)
@@ -49,29 +49,6 @@ void mirror(store::Transaction& tx, const BudgetPolicy& policy) {
 }
 
 }  // namespace
-
-BudgetPeriod budget_period(BudgetWindow kind, Timestamp now) {
-  if (kind == BudgetWindow::lifetime) return {*parse_iso("1970-01-01T00:00:00.000Z"), *parse_iso("9999-01-01T00:00:00.000Z")};
-  const Timestamp start = month_start(now);
-  return {start, month_start(start + std::chrono::hours(24 * 32))};
-}
-
-std::int64_t observed_cents(store::Reader& reader, const BudgetPolicy& policy) {
-  const BudgetPeriod period = budget_period(policy.window_kind, reader.now());
-  const auto sum = [&](std::string_view sql) {
-    return reader.value<std::int64_t>(sql, policy.company_id, period.start, period.end, policy.scope_id).value_or(0);
-  };
-  switch (policy.scope_type) {
-    case BudgetScope::company:
-      return reader.value<std::int64_t>("select coalesce(sum(cost_cents), 0) from cost_events where company_id = :1 and occurred_at >= :2 and occurred_at < :3",
-                                        policy.company_id, period.start, period.end).value_or(0);
-    case BudgetScope::agent:
-      return sum("select coalesce(sum(cost_cents), 0) from cost_events where company_id = :1 and occurred_at >= :2 and occurred_at < :3 and agent_id = :4");
-    case BudgetScope::project:
-      return sum("select coalesce(sum(cost_cents), 0) from cost_events where company_id = :1 and occurred_at >= :2 and occurred_at < :3 and project_id = :4");
-  }
-  return 0;
-}
 
 std::int64_t warn_line(const BudgetPolicy& policy) {
   return (static_cast<std::int64_t>(policy.amount) * policy.warn_percent + 99) / 100;
@@ -94,7 +71,7 @@ PolicySummary summarise(store::Reader& reader, const BudgetPolicy& policy) {
   out.metric = policy.metric;
   out.window_kind = policy.window_kind;
   out.amount = policy.is_active ? policy.amount : 0;
-  out.observed_amount = observed_cents(reader, policy);
+  out.observed_amount = observed_amount(reader, policy);
   out.remaining_amount = std::max<std::int64_t>(0, out.amount - out.observed_amount);
   out.utilization_percent = percent_of(out.observed_amount, out.amount);
   out.warn_percent = policy.warn_percent;
@@ -117,12 +94,33 @@ PolicySummary summarise(store::Reader& reader, const BudgetPolicy& policy) {
 
 std::vector<PolicySummary> policies_of_company(store::Reader& reader, CompanyId company) {
   std::vector<PolicySummary> out;
-  for (const auto& policy : reader.all<BudgetPolicy>("select {} from budget_policies where company_id = :1 order by updated_at desc, id desc limit 10000", company))
+  for (const auto& policy : reader.all<BudgetPolicy>(
+           "select {} from budget_policies where company_id = :1 and metric = 'billed_cents' order by updated_at desc, id desc limit 10000", company))
     out.push_back(summarise(reader, policy));
   return out;
 }
 
-Result<PolicySummary> upsert_policy(store::Transaction& tx, const CompanyScope& scope, const PolicyInput& input) {
+std::vector<PolicySummary> limits_of_company(store::Reader& reader, CompanyId company) {
+  std::vector<PolicySummary> out;
+  for (const auto& policy : reader.all<BudgetPolicy>(
+           "select {} from budget_policies where company_id = :1 and metric <> 'billed_cents' order by updated_at desc, id desc limit 10000", company))
+    out.push_back(summarise(reader, policy));
+  return out;
+}
+
+namespace {
+
+struct PolicyTerms {
+  BudgetScope scope_type{};
+  AnyId scope_id;
+  BudgetMetric metric{};
+  BudgetWindow window_kind{};
+  std::int64_t amount = 0;
+  int warn_percent = 80;
+  bool hard_stop_enabled = true, notify_enabled = true, is_active = true;
+};
+
+Result<PolicySummary> put_policy(store::Transaction& tx, const CompanyScope& scope, const PolicyTerms& input) {
   const char* kind = input.scope_type == BudgetScope::company ? "Company" : input.scope_type == BudgetScope::agent ? "Agent" : "Project";
   const auto target = standing(tx, input.scope_type, input.scope_id);
   if (!target) return not_found(std::string(kind) + " not found");
@@ -130,7 +128,7 @@ Result<PolicySummary> upsert_policy(store::Transaction& tx, const CompanyScope& 
   const std::optional<std::string> user = scope.author().user_id();
   auto policy = tx.one<BudgetPolicy>(
       "select {} from budget_policies where company_id = :1 and scope_type = :2 and scope_id = :3 and metric = :4 and window_kind = :5",
-      scope.company_id(), input.scope_type, input.scope_id, *input.metric, *input.window_kind);
+      scope.company_id(), input.scope_type, input.scope_id, input.metric, input.window_kind);
   const bool is_new = !policy;
   if (is_new) {
     policy.emplace();
@@ -138,23 +136,23 @@ Result<PolicySummary> upsert_policy(store::Transaction& tx, const CompanyScope& 
     policy->company_id = scope.company_id();
     policy->scope_type = input.scope_type;
     policy->scope_id = input.scope_id;
-    policy->metric = *input.metric;
-    policy->window_kind = *input.window_kind;
+    policy->metric = input.metric;
+    policy->window_kind = input.window_kind;
     policy->created_by_user_id = user;
     policy->created_at = tx.now();
   }
   policy->amount = static_cast<int>(input.amount);
-  policy->warn_percent = static_cast<int>(input.warn_percent->value);
-  policy->hard_stop_enabled = *input.hard_stop_enabled;
-  policy->notify_enabled = *input.notify_enabled;
-  policy->is_active = policy->amount > 0 && *input.is_active;
+  policy->warn_percent = input.warn_percent;
+  policy->hard_stop_enabled = input.hard_stop_enabled;
+  policy->notify_enabled = input.notify_enabled;
+  policy->is_active = policy->amount > 0 && input.is_active;
   policy->updated_by_user_id = user;
   policy->updated_at = tx.now();
   if (is_new) tx.insert("budget_policies", *policy);
   else tx.update("budget_policies", *policy);
   mirror(tx, *policy);
 
-  if (policy->amount > 0 && observed_cents(tx, *policy) >= policy->amount) {
+  if (policy->amount > 0 && observed_amount(tx, *policy) >= policy->amount) {
     evaluate_policy(tx, *policy);
   } else {
     resume_scope(tx, *policy);
@@ -165,6 +163,30 @@ Result<PolicySummary> upsert_policy(store::Transaction& tx, const CompanyScope& 
                 json::value{{"scopeType", to_text(policy->scope_type)}, {"scopeId", policy->scope_id.view()}, {"amount", policy->amount},
                             {"windowKind", to_text(policy->window_kind)}}});
   return summarise(tx, *policy);
+}
+
+}  // namespace
+
+Result<PolicySummary> upsert_policy(store::Transaction& tx, const CompanyScope& scope, const PolicyInput& input) {
+  const auto window = *input.window_kind == MoneyWindow::lifetime ? BudgetWindow::lifetime : BudgetWindow::calendar_month_utc;
+  return put_policy(tx, scope, {input.scope_type, input.scope_id, BudgetMetric::billed_cents, window, input.amount, static_cast<int>(input.warn_percent->value),
+                                *input.hard_stop_enabled, *input.notify_enabled, *input.is_active});
+}
+
+void LimitInput::check(SchemaIssues& issues) const {
+  if (scope_type == LimitScope::agent && !scope_id) {
+    SchemaIssues::Step step(issues, "scopeId");
+    issues.add("custom", "scopeId is required for an agent's limit");
+  }
+}
+
+Result<PolicySummary> upsert_limit(store::Transaction& tx, const CompanyScope& scope, const LimitInput& input) {
+  const auto metric = *parse_enum<BudgetMetric>(to_text(input.metric));
+  // A streak has no window.
+  const auto window = metric == BudgetMetric::fruitless_runs ? BudgetWindow::lifetime : *input.window_kind;
+  const bool of_company = input.scope_type == LimitScope::company;
+  return put_policy(tx, scope, {of_company ? BudgetScope::company : BudgetScope::agent, input.scope_id ? *input.scope_id : id_cast<AnyId>(scope.company_id()), metric,
+                                window, input.amount, static_cast<int>(input.warn_percent->value), *input.hard_stop_enabled, *input.notify_enabled, true});
 }
 
 Result<> set_monthly_agent_budget(store::Transaction& tx, const CompanyScope& scope, AgentId agent, std::int64_t cents) {
@@ -194,7 +216,8 @@ Result<> resolve_incident(store::Transaction& tx, const CompanyScope& scope, std
   if (decision.decision_note) note = std::string(*decision.decision_note);
   if (decision.action == IncidentAction::raise_budget_and_resume) {
     const auto amount = decision.amount->value;
-    if (amount <= observed_cents(tx, *policy)) return unprocessable("New budget must exceed current observed spend");
+    // A streak begins anew when its limit is set again.
+    if (policy->metric != BudgetMetric::fruitless_runs && amount <= observed_amount(tx, *policy)) return unprocessable("New budget must exceed current observed spend");
     policy->amount = static_cast<int>(amount);
     policy->is_active = true;
     policy->updated_by_user_id = user;

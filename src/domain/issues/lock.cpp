@@ -69,6 +69,12 @@ bool is_mine(const Issue& issue, AgentId agent) {
 
 enum class Hold { same, adopted_free, adopted_stale, refused };
 
+// The fence: a run that is over takes nothing from one that came after it, dead or alive. What it still does is late.
+bool is_behind(store::Reader& reader, RunId run, RunId holder) {
+  return run_is_over(reader, run) &&
+         reader.exists("select 1 from heartbeat_runs r join heartbeat_runs h on h.id = :2 where r.id = :1 and r.created_at < h.created_at", run, holder);
+}
+
 // What the run of the assignee makes of the lock as it is; the run is given.
 Hold hold_for(store::Transaction& tx, Issue& issue, RunId run) {
   if (!issue.checkout_run_id) {
@@ -77,7 +83,7 @@ Hold hold_for(store::Transaction& tx, Issue& issue, RunId run) {
     return Hold::adopted_free;
   }
   if (*issue.checkout_run_id == run) return Hold::same;
-  if (!run_is_over(tx, *issue.checkout_run_id)) return Hold::refused;
+  if (!run_is_over(tx, *issue.checkout_run_id) || is_behind(tx, run, *issue.checkout_run_id)) return Hold::refused;
   adopt(tx, issue, run);
   return Hold::adopted_stale;
 }

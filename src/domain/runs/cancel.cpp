@@ -25,6 +25,16 @@ std::vector<StoredRun> live_runs(store::Transaction& tx, CompanyId company, std:
                            company, args...);
 }
 
+int cancel_all(store::Transaction& tx, const std::vector<StoredRun>& runs, const std::string& reason, CancelledRuns which) {
+  int cancelled = 0;
+  for (const auto& run : runs) {
+    if (which == CancelledRuns::waiting && run.status == RunStatus::running) continue;
+    cancel_run_row(tx, run, reason);
+    ++cancelled;
+  }
+  return cancelled;
+}
+
 }  // namespace
 
 void cancel_run_row(store::Transaction& tx, const StoredRun& before, const std::string& reason, const std::string& error_code) {
@@ -57,10 +67,8 @@ Result<HeartbeatRun> cancel_run(store::Transaction& tx, const CompanyScope& scop
   return *tx.one<HeartbeatRun>("select {} from heartbeat_runs where id = :1", id);
 }
 
-int cancel_runs_of_agent(store::Transaction& tx, CompanyId company, AgentId agent, const std::string& reason) {
-  const auto runs = live_runs(tx, company, "and r.agent_id = :2", agent);
-  for (const auto& run : runs) cancel_run_row(tx, run, reason);
-  return static_cast<int>(runs.size());
+int cancel_runs_of_agent(store::Transaction& tx, CompanyId company, AgentId agent, const std::string& reason, CancelledRuns which) {
+  return cancel_all(tx, live_runs(tx, company, "and r.agent_id = :2", agent), reason, which);
 }
 
 int cancel_pending_wakes(store::Transaction& tx, CompanyId company, std::optional<AgentId> agent, std::optional<ProjectId> project, const std::string& reason) {
@@ -79,7 +87,7 @@ int cancel_pending_wakes(store::Transaction& tx, CompanyId company, std::optiona
   return cancelled;
 }
 
-int cancel_work_of_company(store::Transaction& tx, CompanyId company, std::optional<ProjectId> project, const std::string& reason) {
+int cancel_work_of_company(store::Transaction& tx, CompanyId company, std::optional<ProjectId> project, const std::string& reason, CancelledRuns which) {
   // Parked wakes first: they must not be promoted by the very runs that end here.
   cancel_pending_wakes(tx, company, std::nullopt, project, reason);
   const auto runs = project ? live_runs(tx, company,
@@ -87,8 +95,7 @@ int cancel_work_of_company(store::Transaction& tx, CompanyId company, std::optio
                                         "i.id = r.context_issue_id and i.project_id = :2))",
                                         *project)
                             : live_runs(tx, company, "");
-  for (const auto& run : runs) cancel_run_row(tx, run, reason);
-  return static_cast<int>(runs.size());
+  return cancel_all(tx, runs, reason, which);
 }
 
 }  // namespace paperclip::domain

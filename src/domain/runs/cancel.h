@@ -21,11 +21,18 @@ Result<HeartbeatRun> cancel_run(store::Transaction& tx, const CompanyScope& scop
 /// The same for the server's own rules.
 void cancel_run_row(store::Transaction& tx, const StoredRun& run, const std::string& reason, const std::string& error_code = "cancelled");
 
+/// Which runs a stop of a whole scope ends.
+enum class CancelledRuns {
+  all,     // whatever lives
+  waiting  // what has not started: the rest may end by itself
+};
+
 /// All live runs of an agent: for pause and terminate, which set the agent's status themselves. Returns how many.
-int cancel_runs_of_agent(store::Transaction& tx, CompanyId company, AgentId agent, const std::string& reason = cancelled_by_pause);
+int cancel_runs_of_agent(store::Transaction& tx, CompanyId company, AgentId agent, const std::string& reason = cancelled_by_pause,
+                         CancelledRuns which = CancelledRuns::all);
 /// All live runs of a company, or of one project (`project` set), and the wakes of the scope that have no run yet.
 int cancel_work_of_company(store::Transaction& tx, CompanyId company, std::optional<ProjectId> project = std::nullopt,
-                           const std::string& reason = cancelled_by_budget);
+                           const std::string& reason = cancelled_by_budget, CancelledRuns which = CancelledRuns::all);
 /// The same for one agent's wakes; used beside `cancel_runs_of_agent`.
 int cancel_pending_wakes(store::Transaction& tx, CompanyId company, std::optional<AgentId> agent, std::optional<ProjectId> project, const std::string& reason);
 

@@ -1,6 +1,7 @@
 #include "domain/runs/claim.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <set>
 
@@ -24,9 +25,15 @@ namespace {
 struct QueuedRun {
   RunId id;
   std::optional<IssueId> context_issue_id;
+  std::optional<Timestamp> scheduled_retry_at;
   Timestamp created_at;
+
+  Timestamp queued_since() const { return std::max(created_at, scheduled_retry_at.value_or(created_at)); }
 };
-BOOST_DESCRIBE_STRUCT(QueuedRun, (), (id, context_issue_id, created_at))
+BOOST_DESCRIBE_STRUCT(QueuedRun, (), (id, context_issue_id, scheduled_retry_at, created_at))
+
+/// OURS: after this, a queued run goes before all that is more urgent, so that each has its turn.
+constexpr std::chrono::minutes old_age{10};
 
 struct IssueUrgency {
   IssueId id;
@@ -35,7 +42,8 @@ struct IssueUrgency {
 };
 BOOST_DESCRIBE_STRUCT(IssueUrgency, (), (id, status, priority))
 
-// What is blocked comes last, what is under way first, then by priority and age (spec/execution.md 5.1).
+// What is blocked comes last, what is under way first, then by priority and age (spec/execution.md 5.1). What has waited
+// too long goes first, the oldest before the others.
 std::vector<QueuedRun> by_urgency(store::Reader& reader, std::vector<QueuedRun> queue) {
   if (queue.size() < 2) return queue;
   std::vector<IssueId> ids;
@@ -50,6 +58,7 @@ std::vector<QueuedRun> by_urgency(store::Reader& reader, std::vector<QueuedRun> 
       blocked.insert(id);
   }
   const auto rank = [&](const QueuedRun& run) -> std::pair<int, int> {
+    if (reader.now() - run.queued_since() >= old_age) return {-1, 0};
     if (!run.context_issue_id) return {2, 4};
     const auto issue = issues.find(*run.context_issue_id);
     if (issue == issues.end()) return {2, 4};

@@ -1,6 +1,7 @@
 #include "domain/runs/claim_gate.h"
 
 #include "domain/activity/activity.h"
+#include "domain/budgets/enforcement.h"
 #include "domain/budgets/invocation_block.h"
 #include "domain/runs/cancel.h"
 #include "domain/runs/issue_lock.h"
@@ -60,7 +61,10 @@ std::optional<ClaimRefusal> claim_gate(store::Transaction& tx, const StoredRun& 
   std::optional<ProjectId> project;
   if (issue) project = issue->project_id;
   else if (const auto text = context_text(context, "projectId")) project = ProjectId::parse(*text);
-  if (const auto block = find_invocation_block(tx, run.company_id, run.agent_id, project)) return ClaimRefusal{Kind::cancel, "cancelled", block->reason};
+  if (const auto block = find_invocation_block(tx, run.company_id, run.agent_id, project)) {
+    if (block->limit) enforce_limit(tx, *block->limit);
+    return ClaimRefusal{Kind::cancel, "cancelled", block->reason};
+  }
   if (!run.context_issue_id) return std::nullopt;
   if (!issue) return ClaimRefusal{Kind::stale, "issue_not_found", "Cancelled because the issue is gone"};
   if (auto refusal = pause_gate(tx, run, context, *issue)) return refusal;

@@ -1,5 +1,6 @@
 #include "domain/runs/comment_policy.h"
 
+#include "domain/budgets/invocation_block.h"
 #include "domain/runs/issue_lock.h"
 #include "domain/runs/new_run.h"
 #include "domain/runs/run_context.h"
@@ -36,6 +37,12 @@ void apply_comment_policy(store::Transaction& tx, const EndedRun& ended) {
     return;
   }
   if (!must_comment(ended.context)) return;
+  // Whoever stopped the agent or the run wants no further one; what is unfinished is taken up when the agent may work again.
+  if (!is_invokable(ended.agent.status) || find_invocation_block(tx, run.company_id, run.agent_id, ended.issue->project_id)) {
+    set_status(tx, run.id, RunIssueCommentStatus::retry_exhausted);
+    append_run_event(tx, run, {"lifecycle", "warn", "Run ended without an issue comment; its agent may not work now, so no comment wake is queued"});
+    return;
+  }
   if (tx.exists("select 1 from agent_wakeup_requests where company_id = :1 and agent_id = :2 and status = 'deferred_issue_execution' and payload ->> 'issueId' = :3",
                 run.company_id, run.agent_id, ended.issue->id.view())) {
     append_run_event(tx, run, {"lifecycle", "info", "Run ended without an issue comment; a deferred comment wake follows anyway"});

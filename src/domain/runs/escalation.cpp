@@ -1,10 +1,10 @@
 #include "domain/activity/activity.h"
-#include "domain/budgets/invocation_block.h"
 #include "domain/issues/blockers.h"
 #include "domain/issues/comments.h"
 #include "domain/issues/create_issue.h"
 #include "domain/issues/issue_rows.h"
 #include "domain/issues/issue_wakes.h"
+#include "domain/runs/recovery_owner.h"
 #include "domain/runs/stranded.h"
 
 /// Work that could not be taken up by itself becomes somebody's question (spec/execution.md 24.2).
@@ -14,27 +14,11 @@ namespace {
 
 constexpr std::string_view recovery_kind = "stranded_issue_recovery";
 
-std::optional<AgentId> manager_of(store::Reader& reader, const std::optional<AgentId>& agent) {
-  if (!agent) return std::nullopt;
-  return reader.value<AgentId>("select reports_to from agents where id = :1", *agent);
-}
-
-std::optional<AgentId> with_role(store::Reader& reader, CompanyId company, std::string_view role) {
-  return reader.value<AgentId>("select id from agents where company_id = :1 and role = :2 and status not in ('paused', 'terminated', 'pending_approval') "
-                               "order by created_at, id limit 1",
-                               company, role);
-}
-
 // The first of those in charge who may work: managers, the creator, the officers, the assignee.
 std::optional<AgentId> owner_of(store::Reader& reader, const Issue& issue) {
-  for (const auto& candidate :
-       {manager_of(reader, issue.assignee_agent_id), manager_of(reader, issue.created_by_agent_id), issue.created_by_agent_id,
-        with_role(reader, issue.company_id, "cto"), with_role(reader, issue.company_id, "ceo"), issue.assignee_agent_id}) {
-    if (!candidate) continue;
-    const auto status = reader.value<std::string>("select status from agents where id = :1 and company_id = :2", *candidate, issue.company_id);
-    if (status && is_invokable(*status) && !find_invocation_block(reader, issue.company_id, *candidate, issue.project_id)) return candidate;
-  }
-  return std::nullopt;
+  return first_able(reader, issue.company_id, issue.project_id,
+                    {manager_of(reader, issue.assignee_agent_id), manager_of(reader, issue.created_by_agent_id), issue.created_by_agent_id,
+                     agent_with_role(reader, issue.company_id, "cto"), agent_with_role(reader, issue.company_id, "ceo"), issue.assignee_agent_id});
 }
 
 // One open recovery issue for each stranded one; nothing when nobody could own it.

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "base/write_json.h"
+#include "domain/budgets/enforcement.h"
 #include "domain/environments/run_lease.h"
 #include "domain/runs/comment_policy.h"
 #include "domain/runs/continuation.h"
@@ -178,6 +179,7 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   settle_agent(tx, run.company_id, run.agent_id, outcome.status);
   release_run_leases(tx, identity, outcome.status, outcome.error);
   if (cents > 0 || usage.tokens.any()) record_run_cost(tx, run, context, report.usage, usage.tokens, cents);
+  evaluate_limits_after_run(tx, run.company_id, run.agent_id);
   Finalised finalised{outcome.status, {}};
   if (tx.exists("select 1 from heartbeat_runs where agent_id = :1 and status = 'queued'", run.agent_id)) finalised.waiting_agents.push_back(run.agent_id);
   if (run.context_issue_id)

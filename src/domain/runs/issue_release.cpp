@@ -1,6 +1,7 @@
 #include "domain/runs/issue_release.h"
 
 #include "domain/activity/activity.h"
+#include "domain/budgets/invocation_block.h"
 #include "domain/runs/issue_lock.h"
 #include "domain/runs/new_run.h"
 #include "domain/runs/run_context.h"
@@ -109,6 +110,8 @@ void recover(store::Transaction& tx, const WorkIssue& issue, const StoredRun& ru
   const auto agent = tx.one<WakeAgent>("select {} from agents where id = :1 and company_id = :2", run.agent_id, run.company_id);
   // OURS: the work of an agent that is paused waits for it; the reference escalates it.
   if (!agent || !is_invokable(agent->status)) return;
+  // The same for a budget: what it stopped goes on when it lets work go on.
+  if (find_invocation_block(tx, issue.company_id, agent->id, issue.project_id)) return;
   const bool todo = issue.status == "todo";
   const auto before = context_text(context_of(run.context_snapshot), "retryReason");
   if (issue.origin_kind == "stranded_issue_recovery" || before == (todo ? "assignment_recovery" : "issue_continuation_needed"))

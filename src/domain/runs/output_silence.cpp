@@ -4,13 +4,13 @@
 #include <chrono>
 
 #include "base/write_json.h"
+#include "domain/runs/silent_runs.h"
 
 namespace paperclip::domain {
 
 namespace {
 
-using namespace std::chrono_literals;
-constexpr std::chrono::milliseconds suspicious_after = 1h, critical_after = 4h, rearmed_after = 30min;
+constexpr std::chrono::milliseconds suspicious_after = suspicious_silence, critical_after = critical_silence, rearmed_after = silence_rearmed_after;
 
 struct Evaluation {
   IssueId id;

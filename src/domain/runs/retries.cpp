@@ -132,7 +132,7 @@ void schedule_max_turn_continuation(store::Transaction& tx, const EndedRun& ende
 }
 
 bool retry_lost_run(store::Transaction& tx, const EndedRun& ended) {
-  if (ended.run.process_loss_retry_count >= 1) return false;
+  if (ended.run.process_loss_retry_count >= 1 || !is_invokable(ended.agent.status)) return false;
   json::object context = base_context(ended.context);
   context["wakeReason"] = "process_lost_retry";
   context["retryReason"] = "process_lost";

@@ -23,7 +23,7 @@ struct EndedRun {
 void schedule_transient_retry(store::Transaction& tx, const EndedRun& ended);
 /// Goes on soon after a run that used up its turns, within the agent's policy.
 void schedule_max_turn_continuation(store::Transaction& tx, const EndedRun& ended);
-/// Tries once more after the process was lost; false if that was done before.
+/// Tries once more after the process was lost; false if that was done before, or the agent may not work now.
 bool retry_lost_run(store::Transaction& tx, const EndedRun& ended);
 
 /// True if the failure is one that passes by itself.

@@ -20,6 +20,7 @@ const std::vector<store::Migration>& domain_migrations() {
       {11, "plugins", std::string(schema::plugins)},
       {12, "issue_activity", std::string(schema::issue_activity)},
       {25, "plugin_grants", std::string(schema::plugin_grants)},
+      {35, "waiting", std::string(schema::waiting)},
   };
   return migrations;
 }

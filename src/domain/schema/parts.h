@@ -18,5 +18,6 @@ extern const std::string_view routines;
 extern const std::string_view plugins;
 extern const std::string_view issue_activity;
 extern const std::string_view plugin_grants;
+extern const std::string_view waiting;
 
 }  // namespace paperclip::domain::schema

@@ -38,6 +38,7 @@
 #include "domain/runs/run_event.h"
 #include "domain/secrets/secret.h"
 #include "domain/skills/company_skill.h"
+#include "domain/waiting/wait.h"
 #include "domain/wakeups/wakeup_request.h"
 #include "domain/workspaces/execution_workspace.h"
 #include "domain/workspaces/health.h"
@@ -52,7 +53,7 @@ using Entities = boost::mp11::mp_list<
     UserSidebarPreferences, Company, Environment, Agent, AgentApiKey, AgentConfigRevision, Asset, CompanyLogo,
     CompanySecret, CompanySecretVersion, CompanySkill, Label, CompanyMembership, PrincipalPermissionGrant, Invite,
     JoinRequest, CliAuthChallenge, CompanyUserSidebarPreferences, InboxDismissal, Goal, Project, ProjectGoal,
-    ProjectWorkspace, ExecutionWorkspace, AgentWakeupRequest, HeartbeatRun, HeartbeatRunEvent, AgentRuntimeState,
+    ProjectWorkspace, ExecutionWorkspace, AgentWakeupRequest, WakeupWait, HeartbeatRun, HeartbeatRunEvent, AgentRuntimeState,
     AgentTaskSession, WorkspaceOperation, Issue, IssueComment, IssueRelation, IssueLabel, IssueReadState,
     IssueInboxArchive, IssueReferenceMention, IssueExecutionDecision, Approval, ApprovalComment, IssueApproval,
     Document, DocumentRevision, IssueDocument, IssueAttachment, WorkspaceRuntimeService, IssueWorkProduct,

@@ -1,6 +1,7 @@
 #include "domain/wakeups/wake.h"
 
 #include "domain/activity/activity.h"
+#include "domain/budgets/enforcement.h"
 #include "domain/budgets/invocation_block.h"
 #include "domain/runs/new_run.h"
 #include "domain/runs/sessions.h"
@@ -62,6 +63,7 @@ WakeAttempt attempt_wakeup(store::Transaction& tx, AgentId agent_id, const WakeR
   const auto project = project_of(tx, agent->company_id, wake.context);
   if (const auto block = find_invocation_block(tx, agent->company_id, agent->id, project)) {
     record_skip(tx, wake, "budget.blocked");
+    if (block->limit) enforce_limit(tx, *block->limit);
     return {skipped("budget.blocked"), block->error()};
   }
   if (!is_invokable(agent->status))
