@@ -196,8 +196,10 @@ TEST_P(Limits, Runs_in_a_row_without_progress_open_the_circuit) {
   const auto good = queue(agent_.id, "good");
   auto claimed = claim(agent_.id);
   ASSERT_EQ(claimed.size(), 1u);
+  ASSERT_TRUE(execute("insert into activity_log (id, company_id, actor_id, action, entity_type, entity_id, run_id, created_at) values (:1, :2, 'x', 'issue.updated', 'issue', 'x', :3, :4)",
+                      fresh<AnyId>(), company_.id, good, clock_.now()).ok());
   ASSERT_TRUE(finish(claimed[0]).ok());
-  ASSERT_TRUE(execute("update heartbeat_runs set liveness_state = 'advanced' where id = :1", good).ok());
+  ASSERT_EQ(run(good).liveness_state, RunLivenessState::advanced);
   clock_.advance(1s);
   fail("c");
   fail("d");

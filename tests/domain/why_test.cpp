@@ -175,6 +175,7 @@ TEST_P(Why, Holds_open_questions_and_approvals_are_told) {
   approval.id = fresh<ApprovalId>();
   approval.company_id = company_.id;
   approval.type = ApprovalType::request_board_approval;
+  approval.payload = RawJson("{}");
   approval.created_at = approval.updated_at = clock_.now();
   add(approval);
   ASSERT_TRUE(execute("insert into issue_approvals (company_id, issue_id, approval_id, created_at) values (:1, :2, :3, :4)", company_.id, id, approval.id, clock_.now()).ok());

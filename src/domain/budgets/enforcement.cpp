@@ -103,19 +103,22 @@ void stop_scope(store::Transaction& tx, const BudgetPolicy& policy) {
   }
 }
 
+// Money is logged at each event, as the reference does; limits are looked at with time, too, and are told once.
+bool tells(const BudgetPolicy& policy, const Found& found) { return found.is_new || policy.metric == BudgetMetric::billed_cents; }
+
 // `may_stop` is false when only the warning is due.
 void evaluate(store::Transaction& tx, const BudgetPolicy& policy, bool may_stop) {
   if (!policy.is_active || policy.amount <= 0) return;
   const std::int64_t observed = observed_amount(tx, policy);
   if (policy.notify_enabled && observed >= warn_line(policy)) {
     const auto soft = get_or_open(tx, policy, BudgetThreshold::soft, observed);
-    log_threshold(tx, policy, "budget.soft_threshold_crossed", soft.incident, observed);
+    if (tells(policy, soft)) log_threshold(tx, policy, "budget.soft_threshold_crossed", soft.incident, observed);
   }
   if (!may_stop || !policy.hard_stop_enabled || observed < policy.amount) return;
   resolve_open_incidents(tx, policy, std::nullopt, "", BudgetThreshold::soft);
   const auto hard = get_or_open(tx, policy, BudgetThreshold::hard, observed);
   stop_scope(tx, policy);
-  log_threshold(tx, policy, "budget.hard_threshold_crossed", hard.incident, observed);
+  if (tells(policy, hard)) log_threshold(tx, policy, "budget.hard_threshold_crossed", hard.incident, observed);
 }
 
 }  // namespace
@@ -128,7 +131,7 @@ void enforce_limit(store::Transaction& tx, BudgetPolicyId id) {
 
 void evaluate_limits_after_run(store::Transaction& tx, CompanyId company, AgentId agent) {
   for (const auto& policy : tx.all<BudgetPolicy>(
-           "select {} from budget_policies where company_id = :1 and is_active = true and amount > 0 and metric <> 'billed_cents' and "
+           "select {} from budget_policies where company_id = :1 and is_active = true and amount > 0 and metric in ('runs', 'wall_seconds', 'fruitless_runs') and "
            "(scope_type = 'company' or (scope_type = 'agent' and scope_id = :2)) order by id",
            company, agent))
     // The last run that was allowed ends nothing; the next one that is asked for is refused.
