@@ -10,6 +10,7 @@
 #include "domain/plugins/manifest.h"
 #include "domain/plugins/plugin.h"
 #include "domain/plugins/state.h"
+#include "plugins/plugin_database.h"
 #include "plugins/worker.h"
 
 namespace paperclip::plugins {
@@ -33,6 +34,7 @@ struct ActivePlugin {
   std::vector<domain::LogEntry> unsaved_logs;
   std::deque<Deadline::Clock::time_point> secret_attempts;
 
+  std::unique_ptr<PluginDatabase> database;  // null unless the manifest declares one
   std::unique_ptr<Worker> worker;  // last: goes first
 };
 

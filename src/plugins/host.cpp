@@ -130,7 +130,7 @@ Result<WorkerLaunch> PluginHost::launch(const ActivePlugin& plugin) {
                        {"config", config},
                        {"instanceInfo", {{"instanceId", options_.instance_id}, {"hostVersion", options_.host_version}}},
                        {"apiVersion", plugin.manifest.api_version},
-                       {"databaseNamespace", nullptr},
+                       {"databaseNamespace", plugin.database ? json::value(plugin.database->schema()) : json::value(nullptr)},
                        {"extensions", {"environment.stream", "environment.stdin", "environment.cancel", "environment.files", "environment.inventory"}}};
   return launch;
 }
@@ -164,6 +164,16 @@ Result<> PluginHost::activate(const domain::Plugin& row) {
   TRY(find_worker(row, manifest, options_.plugin_directory));
   make_pools();
   auto plugin = std::make_shared<ActivePlugin>(row, std::move(manifest));
+  if (plugin->manifest.database) {
+    plugin->database = std::make_unique<PluginDatabase>(options_.database_url, row, plugin->manifest);
+    const auto roots = package_roots(row, options_.plugin_directory);
+    const auto root = std::find_if(roots.begin(), roots.end(), [](const auto& path) {
+      std::error_code ec;
+      return std::filesystem::is_directory(path, ec);
+    });
+    if (root == roots.end()) return bad_request("Package directory not found for plugin " + row.plugin_key);
+    TRY(plugin->database->migrate(*root));
+  }
   plugin->worker = std::make_unique<Worker>(worker_options(*plugin));
   {
     std::lock_guard lock(mutex_);

@@ -46,6 +46,7 @@ struct PluginHostOptions {
   net::HttpClient& http;
   os::Environment host;                    // of the server
   std::filesystem::path plugin_directory;  // ~/.paperclip/plugins unless PAPERCLIP_PLUGINS_DIR names another
+  std::string database_url;                // empty on SQLite: plugins that want a schema of their own are refused
   std::string instance_id = "default";
   std::string host_version = "2026.503.0";  // the release whose contract we keep (spec/plugins.md 2.6)
   CallApi call_api;

@@ -54,9 +54,9 @@ std::string join(const std::vector<std::string>& words) {
 Result<> PluginHost::check_for_host(const domain::PluginManifest& manifest) const {
   TRY(domain::check_manifest_for_host(manifest, options_.host_version));
   if (!manifest.database) return {};
-  if (options_.database.engine() == store::Engine::sqlite)
+  if (options_.database_url.empty())
     return bad_request("Plugin " + manifest.id + " needs a database namespace of its own, which only PostgreSQL can give: set DATABASE_URL to a PostgreSQL database and start the server again");
-  return bad_request("Plugin " + manifest.id + " needs a database namespace of its own, which this server does not offer yet");
+  return {};
 }
 
 Result<PluginHost::FetchedPackage> PluginHost::fetch(const InstallRequest& request) {
@@ -156,6 +156,8 @@ Result<Plugin> PluginHost::uninstall(const Plugin& plugin, bool purge, const dom
   const bool elsewhere = plugin.package_path && !is_inside(fs::path(*plugin.package_path).lexically_normal(), options_.plugin_directory.lexically_normal());
   if (!elsewhere && plugin.status != PluginStatus::uninstalled)
     TRY(npm_uninstall(plugin.package_name, options_.plugin_directory, options_.host, Deadline::in(options_.npm_patience)));
+  if (purge && !options_.database_url.empty())
+    if (const auto manifest = domain::stored_manifest(plugin); manifest && manifest->database) TRY(PluginDatabase(options_.database_url, plugin, *manifest).drop());
   return options_.database.write([&](store::Transaction& tx) -> Result<Plugin> {
     Plugin affected = plugin;
     if (purge) TRY(domain::purge_plugin(tx, plugin.id));

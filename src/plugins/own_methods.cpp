@@ -143,6 +143,20 @@ Result<json::value> log_activity(const HostCall& call) {
   });
 }
 
+Result<PluginDatabase*> database_of(const HostCall& call) {
+  if (!call.plugin.database) return bad_request("Plugin database namespace is not active");
+  return call.plugin.database.get();
+}
+
+json::array params_of(const HostCall& call) {
+  const auto* params = member(call.params, "params");
+  return params != nullptr && params->is_array() ? params->get_array() : json::array();
+}
+
+Result<json::value> database_name(const HostCall& call) { return json::value(TRY(database_of(call))->schema()); }
+Result<json::value> query_database(const HostCall& call) { return TRY(database_of(call))->query(TRY(call.needed("sql")), params_of(call)); }
+Result<json::value> execute_in_database(const HostCall& call) { return TRY(database_of(call))->execute(TRY(call.needed("sql")), params_of(call)); }
+
 }  // namespace
 
 void add_own_methods(HostMethods::Table& table) {
@@ -150,6 +164,9 @@ void add_own_methods(HostMethods::Table& table) {
   table["state.get"] = {"plugin.state.read", get_state};
   table["state.set"] = {"plugin.state.write", set_state};
   table["state.delete"] = {"plugin.state.write", delete_state};
+  table["db.namespace"] = {"database.namespace.read", database_name};
+  table["db.query"] = {"database.namespace.read", query_database};
+  table["db.execute"] = {"database.namespace.write", execute_in_database};
   table["entities.upsert"] = {nullptr, upsert_entity};
   table["entities.list"] = {nullptr, list_entities};
   table["events.emit"] = {"events.emit", emit_event};

@@ -50,6 +50,7 @@ plugins::PluginHostOptions plugin_host_options(const Config& config, store::Data
   plugins::PluginHostOptions options{.database = database, .vault = vault, .http = http};
   options.host = os::own_environment();
   options.plugin_directory = config.home / "plugins";
+  options.database_url = config.database_url;
   options.instance_id = config.instance_id;
   if (const auto version = os::value_in(options.host, "PAPERCLIP_PLUGIN_HOST_VERSION"); !version.empty()) options.host_version = version;
   options.call_api = [dispatcher = std::move(dispatcher)](std::string_view method, const std::string& target, const std::optional<json::value>& body, const domain::Actor& actor) {

@@ -62,6 +62,7 @@ class HostTest : public BothEngines {
     plugins::PluginHostOptions options{.database = *database_, .vault = *vault_, .http = *http_};
     options.host = environment_;
     options.plugin_directory = files_->path() / "plugins";
+    options.database_url = url_;  // empty on SQLite
     options.timing.first_backoff = std::chrono::milliseconds(20);
     options.timing.shutdown = std::chrono::seconds(5);
     options.job_tick = std::chrono::milliseconds(50);

@@ -212,13 +212,69 @@ TEST_P(PluginHostTest, An_upgrade_that_wants_more_waits_for_approval_and_one_tha
   EXPECT_EQ(to_string(call(*plugin, "version")), "3");
 }
 
-TEST_P(PluginHostTest, A_plugin_that_wants_a_database_is_refused_with_what_to_do) {
-  const auto refused = install(package("needy", R"("capabilities":["database.namespace.migrate","database.namespace.read"],"database":{"migrationsDir":"migrations"})", ""));
-  ASSERT_FALSE(refused.ok());
+TEST_P(PluginHostTest, A_schema_of_its_own_exists_on_PostgreSQL_and_is_refused_on_SQLite) {
+  const std::string schema = "plugin_test_needy_" + sha256_hex("test.needy").substr(0, 10);
+  const auto path = package("needy", R"("capabilities":["database.namespace.migrate","database.namespace.read","database.namespace.write"],
+    "database":{"migrationsDir":"migrations","coreReadTables":["companies"]})", "");
+  std::filesystem::create_directories(path + "/migrations");
+  std::ofstream(path + "/migrations/001.sql") << "create table " << schema << ".notes (id serial primary key, body text, big bigint, extra jsonb); -- a; b\n";
+  const auto plugin = install(path);
   if (sqlite()) {
-    EXPECT_NE(refused.error().message.find("DATABASE_URL"), std::string::npos) << refused.error().message;
+    ASSERT_FALSE(plugin.ok());
+    EXPECT_NE(plugin.error().message.find("DATABASE_URL"), std::string::npos) << plugin.error().message;
+    EXPECT_FALSE(database_->read([](store::Reader& reader) { return reader.exists("select 1 from plugins"); })) << "nothing half-installed";
+    return;
   }
-  EXPECT_FALSE(database_->read([](store::Reader& reader) { return reader.exists("select 1 from plugins"); })) << "nothing half-installed";
+  ASSERT_TRUE(plugin.ok()) << plugin.error().message;
+  EXPECT_EQ(call(*plugin, "initialized").at("databaseNamespace").as_string(), schema);
+  const auto sql = [&](const char* method, const std::string& text, json::array params = {}) { return to_string(ask(*plugin, method, {{"sql", text}, {"params", params}})); };
+  EXPECT_EQ(sql("db.execute", "insert into " + schema + ".notes (body, big, extra) values ($1, $2, $3)", {"it's", "9007199254740993", json::object{{"a", 1}}}), R"({"result":{"rowCount":1}})");
+  EXPECT_EQ(sql("db.query", "select id, body, big, extra from " + schema + ".notes where body in $1", {json::array{"it's", "x"}}),
+            R"({"result":[{"id":1,"body":"it's","big":"9007199254740993","extra":{"a":1}}]})");
+  // The tests' tables are in a schema of their own; a plugin names the usual one.
+  write([](store::Transaction& tx) { tx.execute("create or replace view public.companies as select * from companies"); });
+  EXPECT_EQ(sql("db.query", "select name from public.companies"), R"({"result":[{"name":"Ours"}]})");
+  for (const char* refused : {"select * from public.agents", "select 1 from x.y", "delete from public.companies", "select 1; select 2", "select * from public.companies, public.agents"})
+    EXPECT_NE(sql("db.query", refused).find("-32603"), std::string::npos) << refused;
+  write([](store::Transaction& tx) { tx.execute("drop view public.companies"); });
+  EXPECT_NE(sql("db.execute", "update public.companies set name = 'x'").find("must be inside plugin namespace"), std::string::npos);
+  EXPECT_NE(sql("db.query", "select $2", {1}).find("has no matching parameter"), std::string::npos);
+
+  // A second activation does nothing; a changed file is refused; a bad one is on record and nothing of it remains.
+  const auto again = [&]() -> Result<domain::Plugin> {
+    if (row(plugin->id).status == PluginStatus::ready) (void)host_->disable(row(plugin->id), std::nullopt, domain::Author::system("test"));
+    return host_->enable(row(plugin->id), {}, domain::Author::system("test"));
+  };
+  EXPECT_TRUE(again().ok());
+  std::ofstream(path + "/migrations/002.sql") << "create table " << schema << ".more (id int); create table public.evil (id int);";
+  EXPECT_NE(again().error().message.find("public.evil"), std::string::npos);
+  EXPECT_EQ(database_->read([](store::Reader& reader) { return reader.value<std::string>("select status from plugin_migrations where migration_key = '002.sql'"); }), "failed");
+  EXPECT_FALSE(database_->read([&](store::Reader& reader) { return reader.exists("select 1 from information_schema.tables where table_schema = :1 and table_name = 'more'", schema); }));
+  std::filesystem::remove(path + "/migrations/002.sql");
+  EXPECT_TRUE(again().ok());
+  std::ofstream(path + "/migrations/001.sql") << "create table " << schema << ".other (id int);";
+  EXPECT_NE(again().error().message.find("Plugin migration checksum mismatch for 001.sql"), std::string::npos);
+  ASSERT_TRUE(host_->uninstall(row(plugin->id), true, domain::Author::system("test")).ok());
+  EXPECT_FALSE(database_->read([&](store::Reader& reader) { return reader.exists("select 1 from information_schema.schemata where schema_name = :1", schema); })) << "purged";
+}
+
+TEST_P(PluginHostTest, A_tarball_is_installed_into_the_plugin_directory_and_taken_out_again) {
+  if (!os::resolve_command("npm", "/", os::value_in(os::own_environment(), "PATH"))) GTEST_SKIP() << "no npm";
+  const auto path = package("packed", R"("capabilities":["events.emit"])", "");
+  // An install script would leave a trace.
+  std::ofstream(path + "/package.json") << R"({"name":"packed","version":"1.0.0","type":"module","scripts":{"postinstall":"touch )" << files_->path().string() << R"(/ran"}})";
+  os::Command pack{{"npm", "pack", "--silent", "--pack-destination", files_->path().string()}, path, os::own_environment(), ""};
+  const auto packed = os::run_command(pack, Deadline::in(120s));
+  ASSERT_TRUE(packed.ok() && packed->ok()) << packed->stderr_text;
+  const auto plugin = install((files_->path() / "packed-1.0.0.tgz").string());
+  ASSERT_TRUE(plugin.ok()) << plugin.error().message;
+  EXPECT_EQ(plugin->package_name, "packed");
+  EXPECT_FALSE(plugin->package_path);
+  const auto there = files_->path() / "plugins" / "node_modules" / "packed";
+  EXPECT_TRUE(std::filesystem::is_regular_file(there / "worker.js"));
+  EXPECT_FALSE(std::filesystem::exists(files_->path() / "ran")) << "no scripts at install";
+  ASSERT_TRUE(host_->uninstall(row(plugin->id), false, domain::Author::system("test")).ok());
+  EXPECT_FALSE(std::filesystem::exists(there));
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, PluginHostTest, ::testing::Values(store::Engine::sqlite, store::Engine::postgresql), engine_name);

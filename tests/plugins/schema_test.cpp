@@ -5,6 +5,7 @@
 #include "plugins/json_schema.h"
 #include "plugins/npm.h"
 #include "plugins/package.h"
+#include "plugins/sql_guard.h"
 
 namespace paperclip::plugins {
 namespace {
@@ -105,6 +106,37 @@ TEST(Cron, The_next_time_is_the_first_minute_that_fits_every_field) {
   EXPECT_EQ(next("5/20 1-2 * * *", "2026-05-03T02:46:00Z"), "2026-05-04T01:05:00.000Z");
   EXPECT_EQ(next("0 0 31 2 *", "2026-05-03T00:00:00Z"), "none");
   for (const char* bad : {"", "* * * *", "60 * * * *", "* * * * 7", "*/0 * * * *", "5-1 * * * *", "a * * * *"}) EXPECT_FALSE(CronSchedule::parse(bad)) << bad;
+}
+
+TEST(SqlGuard, The_name_of_a_schema_is_fixed_for_ever) {
+  EXPECT_EQ(namespace_name("paperclipai.plugin-orchestration-smoke-example", "orchestration_smoke"), "plugin_orchestration_smoke_1e8c264c64");
+  EXPECT_EQ(namespace_name("paperclip.dbtest", ""), "plugin_paperclip_dbtest_f9c12a21cb");
+  EXPECT_EQ(namespace_name("acme.linear", ""), "plugin_acme_linear_e2e7242f07");
+}
+
+TEST(SqlGuard, Statements_are_cut_outside_of_quotes_and_comments) {
+  EXPECT_EQ(split_statements("a ';' ; -- x;y\n b \";\" /* ; */; ; --end\n").size(), 2u);
+}
+
+TEST(SqlGuard, What_a_plugin_may_say) {
+  const SqlRules rules{"mine", {"companies"}};
+  for (const char* good : {"create table mine.t (id int)", "alter table mine.t add column x int references public.companies(id)", "comment on table mine.t is 'DROP it'",
+                           "create index if not exists i on mine.t (id)", "create table if not exists mine.t as select * from public.companies", "create unique index u on mine.t (a, b)"})
+    EXPECT_TRUE(check_migration(good, rules).ok()) << good << ": " << check_migration(good, rules).error().message;
+  for (const char* bad : {"drop table mine.t", "create table t (id int)", "create table public.t (id int)", "create table \"public\".t (id int)", "create table other.t (id int)", "insert into mine.t values (1)",
+                          "create function mine.f() returns int", "alter table public.companies add column x int", "create extension x", "grant all on mine.t to public",
+                          "create table mine.t as select * from public . agents", "create view mine.v as select * from mine.t, public.agents", "create trigger x on mine.t", "truncate mine.t"})
+    EXPECT_FALSE(check_migration(bad, rules).ok()) << bad;
+  for (const char* good : {"select * from mine.t", "with x as (select 1 from mine.t) select * from x", "SELECT t.id FROM mine.t t JOIN public.companies c ON c.id = t.id", "select 'delete' as do_flag",
+                           "select t.a from mine.t as t where t.a = 'public.agents'"})
+    EXPECT_TRUE(check_query(good, rules).ok()) << good << ": " << check_query(good, rules).error().message;
+  for (const char* bad : {"select * from public.agents", "delete from mine.t", "with x as (delete from mine.t returning *) select * from x", "select 1; select 2", "select * from pg_catalog.pg_user",
+                          "do $$ begin end $$", "select * from other.t", ""})
+    EXPECT_FALSE(check_query(bad, rules).ok()) << bad;
+  for (const char* good : {"insert into mine.t (a) values ($1) on conflict (a) do update set a = excluded.a", "update mine.t set a = 1", "delete from mine.t where a = 1"})
+    EXPECT_TRUE(check_execute(good, rules).ok()) << good << ": " << check_execute(good, rules).error().message;
+  for (const char* bad : {"insert into public.companies values (1)", "insert into mine.t select * from public.companies", "update t set a = 1", "select 1", "delete from mine.t; drop table mine.t"})
+    EXPECT_FALSE(check_execute(bad, rules).ok()) << bad;
 }
 
 TEST(Packages, A_version_is_split_off_a_name) {

@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "cli/client_command.h"
 #include "cli/commands/all.h"
 
@@ -23,9 +24,17 @@ Result<> list(Client& client, const Listing& options) {
 }
 
 struct Installation : ClientOptions {
-  std::string package, version;
+  std::string package, version, host_variables;
   bool local = false;
 };
+
+// `A,B` as the body's list; nothing when it is empty.
+void put_host_variables(json::object& body, const std::string& names) {
+  json::array list;
+  for (const auto& name : split(names, ','))
+    if (!trim(name).empty()) list.emplace_back(trim(name));
+  if (!list.empty()) body["hostVariables"] = std::move(list);
+}
 
 Result<> install(Client& client, const Installation& options) {
   const std::string& name = options.package;
@@ -34,6 +43,7 @@ Result<> install(Client& client, const Installation& options) {
   json::object body{{"packageName", local ? expand_path(client.around(), name).string() : name},
                     {"isLocalPath", local}};
   put(body, "version", options.version);
+  put_host_variables(body, options.host_variables);
   client.print(TRY(client.post("/api/plugins/install", body)));
   return {};
 }
@@ -79,6 +89,7 @@ void add_plugin_commands(CommandLine& line) {
         command.add("package", options.package, "npm package, or a path that the server can read").required();
         command.flag("-l,--local", options.local, "It is a path");
         command.add("--version", options.version, "Version of the package");
+        command.add("--host-variables", options.host_variables, "Variables of the server that its worker may see: A,B");
       },
       install);
   add_client_command<Removal>(
