@@ -43,6 +43,7 @@ HostMethods::HostMethods(PluginHost& host) : host_(host) {
   add_outside_methods(table_);
   add_read_methods(table_);
   add_write_methods(table_);
+  add_issue_model_methods(table_);
 }
 
 RpcAnswer HostMethods::answer(ActivePlugin& plugin, const std::string& method, const json::value& params) {

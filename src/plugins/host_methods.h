@@ -54,5 +54,6 @@ void add_own_methods(HostMethods::Table& table);     // config, state, entities,
 void add_outside_methods(HostMethods::Table& table); // http, secrets
 void add_read_methods(HostMethods::Table& table);    // companies, projects, issues, agents, goals
 void add_write_methods(HostMethods::Table& table);
+void add_issue_model_methods(HostMethods::Table& table);
 
 }  // namespace paperclip::plugins

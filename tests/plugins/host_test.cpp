@@ -71,12 +71,12 @@ TEST_P(PluginHostTest, Every_method_without_its_capability_is_refused) {
         "issues.create", "issues.update", "issues.relations.get", "issues.relations.setBlockedBy", "issues.relations.addBlockers", "issues.relations.removeBlockers",
         "issues.requestWakeup", "issues.requestWakeups", "issues.listComments", "issues.createComment", "issues.createInteraction", "issues.documents.list", "issues.documents.get",
         "issues.documents.upsert", "issues.documents.delete", "agents.list", "agents.get", "agents.pause", "agents.resume", "agents.invoke", "goals.list", "goals.get", "goals.create",
-        "goals.update"}) {
+        "goals.update", "issues.assertCheckoutOwner", "issues.getSubtree", "issues.summaries.getOrchestration", "db.namespace", "db.query", "db.execute"}) {
     const auto answer = ask(*plugin, method, {{"companyId", company_.view()}, {"issueId", company_.view()}, {"scopeKind", "instance"}, {"stateKey", "x"}, {"value", 1}});
     EXPECT_EQ(answer.as_object().if_contains("code") ? to_string(answer.at("code")) : "none", "-32001") << method << " " << to_string(answer);
     ++gated;
   }
-  EXPECT_EQ(gated, 43);
+  EXPECT_EQ(gated, 49);
   EXPECT_TRUE(asked_.empty()) << "nothing reached the API";
   EXPECT_FALSE(database_->read([](store::Reader& reader) { return reader.exists("select 1 from plugin_state"); }));
   EXPECT_EQ(to_string(ask(*plugin, "config.get")), R"({"result":{}})");
