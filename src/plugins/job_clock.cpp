@@ -4,19 +4,18 @@
 #include "plugins/host.h"
 #include "store/database.h"
 
-/// Jobs on time, and what else comes round: log lines to the database, old ones out (spec/plugins.md 16, 21).
+/// Jobs on time, and log lines to the database (spec/plugins.md 16, 21). Old lines go with the engine's ticks.
 namespace paperclip::plugins {
 
 namespace {
 
 constexpr int most_jobs = 10;
 constexpr std::chrono::seconds flush_every{5};
-constexpr std::chrono::hours prune_every{1}, keep_logs{24 * 7};
 
 }  // namespace
 
 void PluginHost::keep_time() {
-  Deadline next_tick = Deadline::in(options_.job_tick), next_prune = Deadline::in(std::chrono::seconds(30));
+  Deadline next_tick = Deadline::in(options_.job_tick);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     // Without plugins there is nothing to flush: an idle server sleeps until the next tick.
@@ -28,11 +27,6 @@ void PluginHost::keep_time() {
     if (next_tick.passed()) {
       run_due_jobs();
       next_tick = Deadline::in(options_.job_tick);
-    }
-    if (next_prune.passed()) {
-      auto pruned = options_.database.write([](store::Transaction& tx) -> Result<std::int64_t> { return domain::prune_plugin_logs(tx, tx.now() - keep_logs); });
-      if (!pruned) spdlog::error("plugin.logs_not_pruned error={}", pruned.error().message);
-      next_prune = Deadline::in(prune_every);
     }
     lock.lock();
   }
