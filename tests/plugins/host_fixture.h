@@ -65,6 +65,7 @@ class HostTest : public BothEngines {
     options.database_url = url_;  // empty on SQLite
     options.timing.first_backoff = std::chrono::milliseconds(20);
     options.timing.shutdown = std::chrono::seconds(5);
+    options.timing.initialize = options.timing.call = std::chrono::seconds(120);  // the machine may be busy
     options.job_tick = std::chrono::milliseconds(50);
     options.call_api = [this](std::string_view method, const std::string& target, const std::optional<json::value>&, const domain::Actor& actor) -> Result<json::value> {
       std::lock_guard lock(mutex_);
