@@ -32,6 +32,7 @@ struct PlaceDescription {
   std::string cwd;        // of the workspace there, absolute; empty on this machine
   std::string label = "this machine";  // for people: `SSH host deploy@build-1:22`, `e2b sandbox`
   std::string shell = "sh";            // or bash, where the provider declares it
+  std::string runner;                  // path of the runner there, for workspace sync; empty where none can run
   /// Saved as `remoteExecution` with a session; it is resumed only where an equal one is found (spec/remote-runtimes.md 7).
   json::object identity;
   /// The remote directory *is* the workspace: nothing is uploaded, brought back or deleted, and runs take turns.

@@ -190,6 +190,7 @@ Result<AcquiredPlace> SandboxDriver::open(const PlaceRequest& request, Sandbox s
   std::unique_ptr<Runner> runner;
   if (machine) {
     description.base_environment = machine->environment;
+    description.runner = machine->runner;
     runner = std::make_unique<RemoteRunner>(loop_, std::make_shared<SandboxAccess>(shared, *machine, options_.patience), machine->environment);
   } else if (machine.error().kind == ErrorKind::unavailable || machine.error().kind == ErrorKind::timeout) {
     return machine.error();

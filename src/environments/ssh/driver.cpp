@@ -132,6 +132,7 @@ Result<AcquiredPlace> SshDriver::open(const PlaceRequest& request, const std::st
   description.identity = identity_of(target, machine.cwd);
   description.in_place = target.in_place;
   description.base_environment = machine.environment;
+  description.runner = machine.runner;
 
   AcquiredPlace acquired;
   acquired.provider = "ssh";
