@@ -1,6 +1,7 @@
 #include "api/adapter_rules.h"
 
 #include "adapters/registry.h"
+#include "domain/environments/selection.h"
 
 namespace paperclip::api {
 
@@ -18,8 +19,8 @@ class RegisteredAdapters final : public domain::AdapterRules {
     return adapter == nullptr ? config : adapter->with_defaults(std::move(config));
   }
   bool runs_remotely(std::string_view type) const override {
-    const auto* adapter = adapters::find_adapter(type);
-    return adapter != nullptr && adapter->runs_remotely();
+    // What may be chosen is the contract's; what an adapter of ours can really do is asked at the run.
+    return domain::is_remote_adapter(type);
   }
   bool supports_instructions_bundle(std::string_view type) const override {
     const auto* adapter = adapters::find_adapter(type);

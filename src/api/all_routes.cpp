@@ -18,6 +18,7 @@ void add_all_routes(Routes& routes) {
   add_activity_routes(routes);
   add_cost_routes(routes);
   add_dashboard_routes(routes);
+  add_environment_routes(routes);
   add_attachment_routes(routes);
   add_execution_workspace_routes(routes);
   add_workspace_command_routes(routes);

@@ -18,6 +18,7 @@ void add_agent_update_routes(Routes& routes);
 void add_activity_routes(Routes& routes);
 void add_cost_routes(Routes& routes);
 void add_dashboard_routes(Routes& routes);
+void add_environment_routes(Routes& routes);
 void add_attachment_routes(Routes& routes);
 void add_execution_workspace_routes(Routes& routes);
 void add_workspace_command_routes(Routes& routes);

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "environments/probes.h"
 
 namespace paperclip::store {
 class Database;
@@ -25,6 +26,9 @@ class Engine;
 }
 namespace paperclip::plugins {
 class PluginHost;
+}
+namespace paperclip::environments {
+class Leases;
 }
 
 namespace paperclip::api {
@@ -61,6 +65,10 @@ struct Services {
   /// Workspaces on the disk, and what runs in them; set before the first request.
   const environments::WorkspaceHost* workspace_host = nullptr;
   environments::ServiceSupervisor* runtime_services = nullptr;
+  environments::FindDriver drivers;
+  environments::Leases* leases = nullptr;
+  /// The plugins' sandbox providers; null while there is no plugin host.
+  plugins::ProviderRegistry* providers = nullptr;
 };
 
 }  // namespace paperclip::api

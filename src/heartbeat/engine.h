@@ -25,6 +25,7 @@ class RunTokens;
 }
 namespace paperclip::environments {
 class CallbackApi;
+class Leases;
 class Runner;
 }
 namespace paperclip::net {
@@ -52,6 +53,7 @@ struct EngineOptions {
   environments::Runner& runner;
   net::HttpClient& http;
   LiveEvents& live;
+  environments::Leases* leases = nullptr;  // none: this machine is the only place
   adapters::HostEnvironment host;
   std::filesystem::path instance_root, run_log_directory, server_cwd;
   std::filesystem::path operation_log_directory;  // of what is done to workspaces

@@ -57,6 +57,7 @@ struct Engine::State {
   void delete_what_is_old();
   void tick();
   void note_waits();
+  void sweep_leases();
 
   const EngineOptions options;
   const environments::WorkspaceHost workspace_host;
@@ -77,6 +78,7 @@ struct Engine::State {
   std::mutex ticking;               // one tick at a time
   std::optional<std::chrono::steady_clock::time_point> deleted_at;  // old things, the last time
   FigureCounter figures;
+  std::mutex sweeping;              // the same for the sweep of leases, which waits for providers
 
   // Unless there is an executor:
   std::thread timekeeper;

@@ -20,7 +20,7 @@ namespace {
 std::vector<StoredRun> unfinished_runs(store::Database& database) {
   return database.read([](store::Reader& reader) {
     return reader.all<StoredRun>("select {} from heartbeat_runs r where r.status = 'running' or (r.status not in ('queued', 'scheduled_retry') "
-                                 "and exists (select 1 from environment_leases l where l.heartbeat_run_id = r.id and l.status = 'active')) "
+                                 "and exists (select 1 from environment_leases l where l.heartbeat_run_id = r.id and l.status = 'active' and l.cleanup_status is null)) "
                                  "order by r.created_at, r.id");
   });
 }

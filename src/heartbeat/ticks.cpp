@@ -9,6 +9,7 @@
 #include "domain/runs/stranded.h"
 #include "domain/waiting/note_waits.h"
 #include "domain/wakeups/timers.h"
+#include "environments/leases.h"
 #include "heartbeat/execution.h"
 
 /// What time brings: jobs that were put off, and the scheduler's turn (spec/execution.md 23).
@@ -62,6 +63,22 @@ void Engine::State::keep_time() {
   }
 }
 
+// Places that nobody gives back any more. It calls providers, so the rest of the tick does not wait for it.
+void Engine::State::sweep_leases() {
+  const std::unique_lock turn(sweeping, std::try_to_lock);
+  if (!turn) return;
+  std::set<RunId> here;
+  {
+    std::lock_guard lock(mutex);
+    for (const auto& [run, execution] : live) here.insert(run);
+  }
+  try {
+    options.leases->sweep(here);
+  } catch (const std::exception& problem) {
+    spdlog::error("leases.sweep_failed error=\"{}\"", problem.what());
+  }
+}
+
 void Engine::State::tick() {
   const std::unique_lock turn(ticking, std::try_to_lock);
   if (!turn) return;  // the last one is still at it
@@ -98,6 +115,7 @@ void Engine::State::tick() {
   }
   note_waits();
   delete_what_is_old();
+  if (options.leases != nullptr) run_job([this] { sweep_leases(); });
   for (const auto& agent : options.database.read([](store::Reader& reader) {
          return reader.column<AgentId>("select distinct agent_id from heartbeat_runs where status = 'queued'");
        }))

@@ -16,9 +16,11 @@
 #include "domain/schema/migrations.h"
 #include "domain/secrets/vault.h"
 #include "domain/storage/object_storage.h"
+#include "environments/leases.h"
 #include "environments/local_runner.h"
 #include "environments/service_supervisor.h"
 #include "environments/workspaces.h"
+#include "environments/ssh/driver.h"
 #include "heartbeat/engine.h"
 #include "heartbeat/live_events.h"
 #include "net/client.h"
@@ -101,6 +103,9 @@ struct Server::Parts {
   std::optional<api::BridgeApi> callbacks;
   std::unique_ptr<heartbeat::Engine> engine;
   std::unique_ptr<plugins::PluginHost> plugins;
+  std::optional<environments::Configs> environment_configs;
+  std::unique_ptr<environments::ssh::SshDriver> ssh;
+  std::optional<environments::Leases> leases;
   std::unique_ptr<store::Database> database;
   std::optional<domain::SecretVault> vault;
   std::optional<domain::ObjectStorage> storage;
@@ -164,6 +169,7 @@ Result<> Server::start_heartbeat(Parts& parts) {
       environments::SupervisorOptions{*parts.database, *parts.http, config.instance_root / "runtime-services", options.host});
   options.retention = {std::chrono::hours(24) * config.event_retention_days, std::chrono::hours(24) * config.plugin_log_retention_days,
                        std::chrono::hours(24) * config.run_log_retention_days};
+  options.leases = &*parts.leases;
   parts.engine = std::make_unique<heartbeat::Engine>(std::move(options));
   return {};
 }
@@ -195,12 +201,22 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   Parts* const raw = parts.get();
   parts->services.emplace(api::Services{api_settings(settings), Clock::system(), Random::system(), *parts->database, *parts->actors, *parts->vault, *parts->storage,
                                         [raw] { return raw->probe->answers(); }});
+  if (auto ssh = environments::ssh::SshDriver::create({.runner = runner_binary(os::own_environment())})) parts->ssh = *std::move(ssh);
+  else spdlog::warn("environments.no_ssh error=\"{}\"", ssh.error().message);
+  parts->services->drivers = [raw](domain::EnvironmentDriver kind) -> environments::Driver* {
+    return kind == domain::EnvironmentDriver::ssh ? raw->ssh.get() : nullptr;
+  };
+  parts->environment_configs.emplace(*parts->database, *parts->vault, Random::system(), nullptr);
+  parts->leases.emplace(environments::LeaseOptions{*parts->database, *parts->environment_configs, parts->services->drivers});
+  parts->services->leases = &*parts->leases;
   TRY(start_heartbeat(*parts));
   parts->services->engine = parts->engine.get();
   parts->plugins = std::make_unique<plugins::PluginHost>(plugin_host_options(settings, *parts->database, *parts->vault, *parts->http, [raw] { return &*raw->dispatcher; }));
   parts->services->plugins = parts->plugins.get();
   parts->services->workspace_host = parts->workspace_host.get();
   parts->services->runtime_services = parts->runtime_services.get();
+  parts->services->providers = parts->plugins.get();
+  parts->environment_configs->use(*parts->plugins);
   api::add_all_routes(parts->routes);
   parts->dispatcher.emplace(*parts->services, parts->routes, *parts->pool);
 

@@ -34,6 +34,8 @@ class Tenancy : public ApiServer {
     if (missing == "Label not found") id = make(company + "/labels", R"({"name":"l","color":"#112233"})");
     if (missing == "Work product not found")
       id = make("/api/issues/" + entity_of("Issue not found") + "/work-products", R"({"type":"document","provider":"paperclip","title":"w"})");
+    if (missing == "Environment not found") id = make(company + "/environments", R"({"name":"e","driver":"ssh","config":{"host":"h","username":"u","remoteWorkspacePath":"/w"}})");
+    if (missing == "Environment lease not found") id = insert_lease();
     if (missing == "Heartbeat run not found") id = insert_run();
     if (missing == "Attachment not found") id = insert_attachment();
     if (missing == "Execution workspace not found") id = insert_execution_workspace();
@@ -67,6 +69,15 @@ class Tenancy : public ApiServer {
     operation.company_id = *CompanyId::parse(ours_);
     insert(operation);
     return operation.id.str();
+  }
+
+  std::string insert_lease() {
+    domain::EnvironmentLease lease;
+    lease.id = Random::system().id<LeaseId>();
+    lease.company_id = *CompanyId::parse(ours_);
+    lease.environment_id = *EnvironmentId::parse(make("/api/companies/" + ours_ + "/environments", R"({"name":"l","driver":"ssh","config":{"host":"h","username":"u","remoteWorkspacePath":"/w"}})"));
+    insert(lease);
+    return lease.id.str();
   }
 
   std::string insert_attachment() {

@@ -3,16 +3,11 @@
 #include <algorithm>
 
 #include "base/id.h"
+#include "domain/environments/selection.h"
 
 namespace paperclip::domain {
 
 namespace {
-
-struct EnvironmentStanding {
-  std::string driver, status;
-  RawJson config;
-};
-BOOST_DESCRIBE_STRUCT(EnvironmentStanding, (), (driver, status, config))
 
 // The paths of forbidden keys below `prefix`.
 void collect(const json::object& config, const std::string& prefix, std::vector<std::string>& instructions, std::vector<std::string>& commands) {
@@ -68,20 +63,9 @@ Result<> refuse_agent_only_keys(const Actor& actor, const json::object* adapter_
 Result<> check_default_environment(store::Reader& reader, const CompanyScope& scope, const AdapterRules& adapters,
                                    std::string_view adapter_type, const std::optional<EnvironmentId>& environment, bool creating) {
   if (!environment) return {};
-  const auto found = reader.one<EnvironmentStanding>("select driver, status, config from environments where id = :1 and company_id = :2",
-                                                     *environment, scope.company_id());
-  if (!found) return unprocessable(creating ? "Environment not found." : "Selected environment must belong to the same company");
-  if (found->status == "archived") return unprocessable("Environment is archived.");
   const bool remote = adapters.runs_remotely(adapter_type);
-  if (found->driver != "local" && !(remote && (found->driver == "ssh" || found->driver == "sandbox")))
-    return unprocessable("Environment driver \"" + found->driver + "\" is not allowed here" +
-                         (creating ? std::string(". Allowed drivers: ") + (remote ? "local, ssh, sandbox" : "local") : std::string()));
-  if (found->driver == "sandbox") {
-    const std::string provider = string_at(found->config.parse(), "provider").value_or("fake");
-    if (provider == "fake")
-      return unprocessable("Selected sandbox provider \"" + provider + "\" is not supported for agent defaults yet");
-  }
-  return {};
+  return creating ? check_environment_choice(reader, scope.company_id(), *environment, remote)
+                  : check_agent_environment(reader, scope.company_id(), *environment, remote);
 }
 
 void fill_heartbeat_defaults(json::object& runtime_config) {

@@ -19,8 +19,8 @@ bool has_valid_env_shape(const json::object& adapter_config);
 /// model profile of the runtime configuration; the message lists the paths. Boards may send anything.
 Result<> refuse_agent_only_keys(const Actor& actor, const json::object* adapter_config, const json::object* runtime_config);
 
-/// The default environment must be the company's, active and of a driver the adapter can use. `creating` picks the
-/// wording (spec/organisation.md 2.6 step 9).
+/// The default environment must be the company's and of a driver the adapter can use; `creating` also asks that it is
+/// active, and picks the wording (spec/organisation.md 2.6 step 9, environments.md 7.2).
 Result<> check_default_environment(store::Reader& reader, const CompanyScope& scope, const AdapterRules& adapters,
                                    std::string_view adapter_type, const std::optional<EnvironmentId>& environment, bool creating);
 

@@ -4,6 +4,7 @@
 
 #include "domain/activity/activity.h"
 #include "domain/budgets/policies.h"
+#include "domain/environments/run_lease.h"
 
 namespace paperclip::domain {
 
@@ -49,9 +50,7 @@ Result<CompanyId> create_company(store::Transaction& tx, const Actor& creator, c
              "values (:1, :2, :3, :4, :5, :6, :7, :8)",
              id, company.name, company.description, free_issue_prefix(tx, company.name), company.budget_monthly_cents.value.value,
              attachment_max, tx.now(), tx.now());
-  tx.execute("insert into environments (id, company_id, name, driver, status, config, metadata, created_at, updated_at) "
-             "values (:1, :2, 'Local', 'local', 'active', :3, :4, :5, :6)",
-             tx.new_id<EnvironmentId>(), id, RawJson("{}"), RawJson(R"({"managedByPaperclip":true,"defaultForCompany":true})"), tx.now(), tx.now());
+  ensure_local_environment(tx, id);
   if (!creator.user_id.empty())
     tx.execute("insert into company_memberships (id, company_id, principal_type, principal_id, status, membership_role, created_at, updated_at) "
                "values (:1, :2, 'user', :3, 'active', 'owner', :4, :5)",

@@ -7,19 +7,6 @@
 
 namespace paperclip::domain {
 
-namespace {
-
-template <class T>
-json::value or_null(const std::optional<T>& value) {
-  if (!value) return nullptr;
-  if constexpr (std::is_same_v<T, std::string>) return json::value(*value);
-  else return json::value(value->view());
-}
-
-Author author_of(const RunIdentity& run) { return {"agent", run.agent_id.str(), run.agent_id, run.id}; }
-
-}  // namespace
-
 EnvironmentId ensure_local_environment(store::Transaction& tx, CompanyId company) {
   const auto find = [&] {
     return tx.value<EnvironmentId>("select id from environments where company_id = :1 and driver = 'local'", company);
@@ -42,26 +29,11 @@ Result<Environment> choose_environment(store::Transaction& tx, CompanyId company
   return *std::move(found);
 }
 
-LeaseId acquire_local_lease(store::Transaction& tx, const RunIdentity& run, const Environment& environment, const std::optional<IssueId>& issue) {
-  EnvironmentLease lease;
-  lease.id = tx.new_id<LeaseId>();
-  lease.company_id = run.company_id;
-  lease.environment_id = environment.id;
-  lease.issue_id = issue;
-  lease.heartbeat_run_id = run.id;
-  lease.provider = "local";
-  lease.acquired_at = lease.last_used_at = lease.created_at = lease.updated_at = tx.now();
-  lease.metadata = RawJson(json::value(json::object{{"driver", to_text(environment.driver)}, {"executionWorkspaceMode", nullptr}}));
-  tx.insert(table_of<EnvironmentLease>, lease);
-  log_activity(tx, run.company_id, author_of(run),
-               {"environment.lease_acquired", "environment_lease", lease.id.str(),
-                json::object{{"environmentId", environment.id.view()},
-                             {"driver", to_text(environment.driver)},
-                             {"leasePolicy", to_text(lease.lease_policy)},
-                             {"provider", "local"},
-                             {"executionWorkspaceId", nullptr},
-                             {"issueId", or_null(issue)}}});
-  return lease.id;
+Result<> check_adapter_can_work_in(const Environment& environment, std::string_view adapter_type, bool adapter_runs_remotely) {
+  const bool remote = environment.driver == EnvironmentDriver::ssh || environment.driver == EnvironmentDriver::sandbox;
+  if (!remote || adapter_runs_remotely) return {};
+  return unprocessable("Adapter \"" + std::string(adapter_type) + "\" cannot run in environment \"" + environment.name + "\" (" +
+                       std::string(to_text(environment.driver)) + "): it works on this machine only. Choose another environment or adapter.");
 }
 
 void describe_lease(store::Transaction& tx, LeaseId lease, const json::object& metadata) {
@@ -73,25 +45,15 @@ void describe_lease(store::Transaction& tx, LeaseId lease, const json::object& m
 }
 
 void release_run_leases(store::Transaction& tx, const RunIdentity& run, RunStatus run_status, const std::optional<std::string>& error) {
-  const LeaseStatus status = run_status == RunStatus::failed || run_status == RunStatus::timed_out ? LeaseStatus::failed : LeaseStatus::released;
-  static_assert(lease_transitions.allow(LeaseStatus::active, LeaseStatus::failed) && lease_transitions.allow(LeaseStatus::active, LeaseStatus::released));
   for (const auto& lease : tx.all<EnvironmentLease>("select {} from environment_leases where heartbeat_run_id = :1 and status = 'active'", run.id)) {
     crash_point("lease.release.before");
-    tx.execute("update environment_leases set status = :1, released_at = :2, last_used_at = :2, updated_at = :2 where id = :3 and status = 'active'",
-               status, tx.now(), lease.id);
+    const EnvironmentDriver driver = driver_of(lease, EnvironmentDriver::local);
+    if (driver == EnvironmentDriver::local || driver == EnvironmentDriver::ssh) {
+      end_lease(tx, lease.id, {lease_status_after(run_status, LeasePolicy::ephemeral), std::nullopt, std::nullopt, error});
+    } else if (lease.cleanup_status != LeaseCleanupStatus::pending) {
+      tx.execute("update environment_leases set cleanup_status = 'pending', updated_at = :1 where id = :2 and status = 'active'", tx.now(), lease.id);
+    }
     crash_point("lease.release.after");
-    const auto driver = context_text(context_of(lease.metadata), "driver");
-    log_activity(tx, run.company_id, author_of(run),
-                 {"environment.lease_released", "environment_lease", lease.id.str(),
-                  json::object{{"environmentId", lease.environment_id.view()},
-                               {"driver", driver.value_or("local")},
-                               {"leasePolicy", to_text(lease.lease_policy)},
-                               {"provider", or_null(lease.provider)},
-                               {"executionWorkspaceId", or_null(lease.execution_workspace_id)},
-                               {"issueId", or_null(lease.issue_id)},
-                               {"status", to_text(status)},
-                               {"cleanupStatus", lease.cleanup_status ? json::value(to_text(*lease.cleanup_status)) : json::value()},
-                               {"failureReason", error ? json::value(*error) : or_null(lease.failure_reason)}}});
   }
 }
 

@@ -8,6 +8,7 @@
 #include "domain/issues/issue_monitor.h"
 #include "domain/issues/issue_rows.h"
 #include "domain/issues/issue_wakes.h"
+#include "domain/environments/selection.h"
 #include "domain/issues/issue_workspaces.h"
 #include "domain/issues/references.h"
 #include "domain/labels/labels.h"
@@ -68,7 +69,7 @@ Result<NewIssue> from_body(store::Transaction& tx, const CompanyScope& scope, co
   if (settings != nullptr) issue.execution_workspace_settings = *settings;
   issue.execution_workspace_id = body.execution_workspace_id;
   issue.execution_workspace_preference = body.execution_workspace_preference;
-  TRY(check_environment_selection(tx, scope.company_id(), issue.execution_workspace_settings));
+  TRY(check_issue_environment(tx, scope.company_id(), issue.execution_workspace_settings, issue.assignee_agent_id));
   if (body.execution_policy) {
     issue.execution_policy = normalise_policy(*body.execution_policy, scheduler_of(scope), tx.random());
     if (issue.execution_policy && issue.execution_policy->monitor && scope.actor().is_agent() &&

@@ -15,12 +15,6 @@ struct WorkspaceOwner {
 };
 BOOST_DESCRIBE_STRUCT(WorkspaceOwner, (), (company_id, project_id))
 
-struct EnvironmentRow {
-  std::string driver, status;
-  RawJson config;
-};
-BOOST_DESCRIBE_STRUCT(EnvironmentRow, (), (driver, status, config))
-
 Result<> check_owner(const std::optional<WorkspaceOwner>& owner, const char* what, CompanyId company,
                      const std::optional<ProjectId>& project) {
   const std::string name = what;
@@ -133,26 +127,6 @@ Result<> settle_workspaces(store::Reader& reader, Issue& issue, const std::optio
     TRY(check_project_workspace(reader, company, *issue.project_workspace_id, issue.project_id));
   if (issue.execution_workspace_id)
     TRY(check_execution_workspace(reader, company, *issue.execution_workspace_id, issue.project_id));
-  return {};
-}
-
-Result<> check_environment_selection(store::Reader& reader, CompanyId company, const std::optional<RawJson>& settings) {
-  const auto named = string_at(json::value(object_of(settings)), "environmentId");
-  if (!named) return {};
-  const auto id = EnvironmentId::parse(*named);
-  const auto row =
-      id ? reader.one<EnvironmentRow>("select {} from environments where id = :1 and company_id = :2", *id, company)
-         : std::nullopt;
-  if (!row) return unprocessable("Environment not found.");
-  if (row->status == "archived") return unprocessable("Environment is archived.");
-  if (row->driver != "local" && row->driver != "ssh" && row->driver != "sandbox")
-    return unprocessable("Environment driver \"" + row->driver +
-                         "\" is not allowed here. Allowed drivers: local, ssh, sandbox");
-  // A sandbox without a provider is the built-in fake one, which runs nothing.
-  if (row->driver == "sandbox" && text_at(row->config.parse(), "provider").value_or("fake") == "fake")
-    return unprocessable(
-        "Environment sandbox provider \"fake\" is not allowed here. The built-in fake provider is probe-only and "
-        "cannot execute runs.");
   return {};
 }
 

@@ -22,7 +22,4 @@ void sync_workspace_config(store::Transaction& tx, const IssueEdit& edit);
 Result<> settle_workspaces(store::Reader& reader, Issue& issue, const std::optional<Issue>& source,
                            bool explicit_execution);
 
-/// 422 unless the environment exists in the company, is active and its driver runs agents.
-Result<> check_environment_selection(store::Reader& reader, CompanyId company, const std::optional<RawJson>& settings);
-
 }  // namespace paperclip::domain

@@ -12,6 +12,7 @@
 #include "domain/issues/issue_edit.h"
 #include "domain/issues/issue_monitor.h"
 #include "domain/issues/issue_rows.h"
+#include "domain/environments/selection.h"
 #include "domain/issues/issue_workspaces.h"
 #include "domain/issues/lock.h"
 #include "domain/issues/patch_wakes.h"
@@ -218,7 +219,9 @@ Result<PatchedIssue> patch_issue(store::Transaction& tx, const CompanyScope& sco
   if (intent.resume && !body.comment) return bad_request("Follow-up intent requires a comment");
   TRY(require_follow_up(tx, scope, issue, intent));
   if (body.execution_workspace_settings)
-    TRY(check_environment_selection(tx, company, raw_of(body.execution_workspace_settings)));
+    TRY(check_issue_environment(tx, company, raw_of(body.execution_workspace_settings), edit.next.assignee_agent_id));
+  else if (body.assignee_agent_id.has_value() && edit.next.assignee_agent_id != issue.assignee_agent_id)
+    TRY(check_issue_environment(tx, company, issue.execution_workspace_settings, edit.next.assignee_agent_id));
   const bool changes_fields = !edit.empty() || body.execution_policy || body.review_request;
   if (body.comment || (scope.actor().is_agent() && changes_fields)) TRY(require_open_workspace(tx, issue));
 

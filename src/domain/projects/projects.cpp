@@ -5,6 +5,7 @@
 
 #include "domain/activity/activity.h"
 #include "domain/agents/agents.h"
+#include "domain/environments/selection.h"
 #include "domain/projects/managed_folder.h"
 #include "domain/secrets/secrets.h"
 
@@ -75,15 +76,7 @@ std::string next_color(store::Reader& reader, const CompanyScope& scope) {
 
 Result<> check_environment(store::Reader& reader, const CompanyScope& scope, const Patch<WorkspacePolicy>& policy) {
   if (!policy.has_value()) return {};
-  const json::value value = policy->value.parse();
-  const auto id = EnvironmentId::parse(string_at(value, "environmentId").value_or(""));
-  if (!id) return {};
-  const auto driver = reader.value<std::string>("select driver from environments where id = :1 and company_id = :2", *id, scope.company_id());
-  if (!driver) return unprocessable("Environment not found.");
-  if (reader.value<std::string>("select status from environments where id = :1", *id) == "archived") return unprocessable("Environment is archived.");
-  if (*driver != "local" && *driver != "ssh" && *driver != "sandbox")
-    return unprocessable("Environment driver \"" + *driver + "\" is not allowed here. Allowed drivers: local, ssh, sandbox");
-  return {};
+  return check_project_environment(reader, scope.company_id(), policy->value.parse());
 }
 
 // What the host would execute is the board's to set.

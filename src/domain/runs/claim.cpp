@@ -6,6 +6,7 @@
 #include <set>
 
 #include "domain/environments/run_lease.h"
+#include "domain/environments/selection.h"
 #include "domain/issues/lock.h"
 #include "domain/runs/claim_gate.h"
 #include "domain/runs/finalise.h"
@@ -74,7 +75,7 @@ std::vector<QueuedRun> by_urgency(store::Reader& reader, std::vector<QueuedRun> 
 bool is_taken(store::Reader& reader, IssueId issue) {
   return reader.exists("select 1 from heartbeat_runs where context_issue_id = :1 and status = 'running'", issue) ||
          reader.exists("select 1 from environment_leases l join heartbeat_runs r on r.id = l.heartbeat_run_id "
-                       "where l.issue_id = :1 and l.status = 'active' and r.status = 'cancelled'",
+                       "where l.issue_id = :1 and l.status = 'active' and l.cleanup_status is null and r.status = 'cancelled'",
                        issue);
 }
 
@@ -98,14 +99,18 @@ Result<> check_out(store::Transaction& tx, RunSetup& setup) {
 Result<RunSetup> set_up(store::Transaction& tx, const StoredRun& run, const ClaimOptions& options) {
   RunSetup setup = TRY(read_run_setup(tx, run, options.profiles));
   TRY(check_out(tx, setup));
-  const Environment environment = TRY(choose_environment(tx, run.company_id, setup.agent.default_environment_id));
-  if (environment.driver != EnvironmentDriver::local)
+  const std::optional<IssueId> issue = setup.issue ? std::optional(setup.issue->id) : std::nullopt;
+  const auto wanted = select_environment(tx, {run.company_id, issue, setup.agent.default_environment_id});
+  Environment environment = TRY(choose_environment(tx, run.company_id, wanted));
+  const std::string& adapter = setup.agent.adapter_type;
+  TRY(check_adapter_can_work_in(environment, adapter, options.runs_remotely ? options.runs_remotely(adapter) : is_remote_adapter(adapter)));
+  if (environment.driver != EnvironmentDriver::local && !options.remote_places)
     return unprocessable("Environment driver \"" + std::string(to_text(environment.driver)) + "\" is not registered in the environment runtime yet.");
   setup.environment_id = environment.id;
   setup.environment_name = environment.name;
   setup.environment_driver = to_text(environment.driver);
-  setup.lease_id = acquire_local_lease(tx, {run.id, run.company_id, run.agent_id}, environment,
-                                       setup.issue ? std::optional(setup.issue->id) : std::nullopt);
+  setup.lease_id = open_lease(tx, {{run.id, run.company_id, run.agent_id}, environment, issue, std::nullopt, std::nullopt});
+  setup.environment = std::move(environment);
   return setup;
 }
 

@@ -13,6 +13,10 @@ struct ClaimOptions {
   /// How many more runs this machine takes.
   int free_slots = 1;
   ProfileDefaults profiles;
+  /// Whether our adapter of that type can work in a remote place; without it, whether the contract says so.
+  std::function<bool(std::string_view adapter_type)> runs_remotely;
+  /// The engine can carry runs into places other than this machine.
+  bool remote_places = false;
 };
 
 struct Claims {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "domain/agents/agents.h"
+#include "domain/environments/environment.h"
 #include "domain/runs/run_states.h"
 #include "domain/runs/sessions.h"
 #include "domain/runs/work_issue.h"
@@ -60,6 +61,7 @@ struct RunSetup {
   std::optional<ContinuationSummaryRow> continuation_summary;
   std::optional<EnvironmentId> environment_id;
   std::string environment_name, environment_driver;
+  std::optional<Environment> environment;
   std::optional<LeaseId> lease_id;
   WorkspacePlan workspace;
   bool checked_out = false;

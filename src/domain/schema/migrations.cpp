@@ -19,6 +19,7 @@ const std::vector<store::Migration>& domain_migrations() {
       {10, "routines", std::string(schema::routines)},
       {11, "plugins", std::string(schema::plugins)},
       {12, "issue_activity", std::string(schema::issue_activity)},
+      {20, "exclusive_leases", std::string(schema::exclusive_leases)},
       {25, "plugin_grants", std::string(schema::plugin_grants)},
       {35, "waiting", std::string(schema::waiting)},
   };

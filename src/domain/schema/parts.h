@@ -19,5 +19,6 @@ extern const std::string_view plugins;
 extern const std::string_view issue_activity;
 extern const std::string_view plugin_grants;
 extern const std::string_view waiting;
+extern const std::string_view exclusive_leases;
 
 }  // namespace paperclip::domain::schema

@@ -1,0 +1,2 @@
+// Leases are tested on either engine, on the store's throwaway server.
+#include "../store/throwaway_postgres.cpp"
