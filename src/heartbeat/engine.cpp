@@ -24,6 +24,11 @@ std::optional<json::object> profile_defaults(std::string_view adapter_type, std:
   return std::nullopt;
 }
 
+bool adapter_runs_remotely(std::string_view adapter_type) {
+  const auto* adapter = adapters::find_adapter(adapter_type);
+  return adapter != nullptr && adapter->runs_remotely();
+}
+
 template <class IdType>
 std::optional<IdType> id_at(const json::value& payload, std::string_view key) {
   const auto text = text_at(payload, key);
@@ -129,7 +134,7 @@ void Engine::State::look_at_queue(AgentId agent) {
   domain::Claims claims;
   try {
     auto claimed = options.database.write([&](store::Transaction& tx) -> Result<domain::Claims> {
-      return domain::claim_queued_runs(tx, agent, {slots, profiles});
+      return domain::claim_queued_runs(tx, agent, {slots, profiles, adapter_runs_remotely, options.leases != nullptr});
     });
     if (claimed) claims = *std::move(claimed);
     else spdlog::error("heartbeat.claim_failed agent={} error=\"{}\"", agent.view(), claimed.error().message);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/write_json.h"
 #include "domain/agents/agents.h"
+#include "heartbeat/run_place.h"
 #include "os/child_environment.h"
 #include "os/crash_point.h"
 #include "os/files.h"
@@ -21,6 +22,8 @@ namespace {
 constexpr auto progress_interval = 60s;
 constexpr auto log_retry = 500ms;
 constexpr std::size_t longest_frame_chunk = 8192;
+constexpr auto place_retry = 5s;
+constexpr auto place_patience = 10min;
 }  // namespace
 
 Execution::Execution(Engine::State& engine, domain::RunSetup setup)
@@ -67,8 +70,13 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
       for (const auto& item : workspace_->session_moves) (*setup_.session.params)[item.key()] = item.value();
   }
   const Workspace& workspace = *workspace_;
+  TRY(go_to_place());
   Ready ready;
   ready.start = start_context(setup_, workspace);
+  if (place_) {
+    run.place = execution_place(*place_, setup_);
+    describe_place(ready.start, *place_, setup_);
+  }
   run.context = setup_.context;
   for (const auto& item : ready.start.context) run.context[item.key()] = item.value();
   run.session.id = setup_.session.session_id.value_or("");
@@ -150,7 +158,8 @@ Result<> Execution::begin(Ready ready) {
     start_call(*ready.call);
     return {};
   }
-  if (ready.command->create_cwd) TRY(os::make_directories(command_.cwd));
+  if (place_) TRY(furnish_place(*ready.command));
+  else if (ready.command->create_cwd) TRY(os::make_directories(command_.cwd));
   {
     std::lock_guard lock(cancel_mutex_);
     if (cancelled_) return conflict("The run was cancelled");
@@ -168,14 +177,14 @@ Result<> Execution::begin(Ready ready) {
   // followed to its end, which says what became of the run.
   if (!recorded && started) {
     spdlog::warn("run.start_not_recorded run={} error=\"{}\"", setup_.run.id.view(), recorded.error().message);
-    engine_.options.runner.cancel(setup_.run.id, command_.grace);
+    runner().cancel(setup_.run.id, command_.grace);
   }
   if (over) end_process();
   return started;
 }
 
 Result<> Execution::start_command(bool again) {
-  auto& runner = engine_.options.runner;
+  auto& runner = this->runner();
   if (again) TRY(runner.forget(setup_.run.id));
   crash_point("spawn.before");
   if (auto started = runner.start(setup_.run.id, command_, shared_from_this()); !started) {
@@ -212,7 +221,7 @@ void Execution::start_call(const adapters::HttpCall& call) {
 void Execution::cancel() {
   std::lock_guard lock(cancel_mutex_);
   cancelled_ = true;
-  if (process_started_) engine_.options.runner.cancel(setup_.run.id, command_.grace);
+  if (process_started_) runner().cancel(setup_.run.id, command_.grace);
   if (call_) engine_.options.http.cancel(*call_);
 }
 
@@ -250,7 +259,7 @@ void Execution::on_output(const environments::OutputChunk& chunk) {
 void Execution::linger_after_last_word() {
   if (lingering_ || !last_word_grace_ || !parser_->terminal_result_seen()) return;
   lingering_ = true;
-  engine_.run_later(*last_word_grace_, [self = shared_from_this()] { self->engine_.options.runner.finish(self->setup_.run.id, self->command_.grace); });
+  engine_.run_later(*last_word_grace_, [self = shared_from_this()] { self->runner().finish(self->setup_.run.id, self->command_.grace); });
 }
 
 void Execution::say(std::string_view note) {
@@ -347,6 +356,17 @@ void Execution::take_over() {
   const auto self = shared_from_this();
   took_over_ = true;
   try {
+    // Its place may not be within reach yet: a host that is away, a plugin that is still starting.
+    if (auto placed = go_to_place(); !placed) {
+      const auto now = std::chrono::steady_clock::now();
+      if (place_wanted_since_ == std::chrono::steady_clock::time_point()) place_wanted_since_ = now;
+      if (placed.error().kind != ErrorKind::gone && now - place_wanted_since_ < place_patience)
+        return engine_.run_later(place_retry, [self] { self->take_over(); });
+      domain::RunReport report = broken(unprocessable("Process lost (unreachable): " + placed.error().message));
+      report.lost = true;
+      report.error_code = "process_lost";
+      return end(std::move(report));
+    }
     auto ready = prepare(false);
     if (!ready) return end(broken(ready.error()));
     {
@@ -357,9 +377,9 @@ void Execution::take_over() {
       if (auto recorded = record_start(facts_of(*ready)); !recorded)
         spdlog::warn("run.start_not_recorded run={} error=\"{}\"", setup_.run.id.view(), recorded.error().message);
     // The adapter has to see everything again; the log goes on where it was.
-    if (auto attached = engine_.options.runner.reattach(setup_.run.id, 0, shared_from_this()); !attached) return end(broken(attached.error()));
+    if (auto attached = runner().reattach(setup_.run.id, 0, shared_from_this()); !attached) return end(broken(attached.error()));
     std::lock_guard lock(cancel_mutex_);
-    if (cancelled_ || setup_.run.status == domain::RunStatus::cancelled) engine_.options.runner.cancel(setup_.run.id, command_.grace);
+    if (cancelled_ || setup_.run.status == domain::RunStatus::cancelled) runner().cancel(setup_.run.id, command_.grace);
   } catch (const std::exception& problem) {
     end(broken(internal_error(problem.what())));
   }

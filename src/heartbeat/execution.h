@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "adapters/adapter.h"
+#include "environments/place.h"
 #include "environments/runner.h"
 #include "heartbeat/engine_state.h"
 #include "heartbeat/log_pipe.h"
@@ -51,6 +52,14 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   Result<> record_start(const domain::StartFacts& facts);
   Result<> begin(Ready ready);
   Result<> open_log();
+  /// The one of this machine, or the place's.
+  environments::Runner& runner() { return place_ ? place_->runner() : engine_.options.runner; }
+  /// Gets the place where the run works, unless that is here.
+  Result<> go_to_place();
+  /// What has to stand there before the command starts.
+  Result<> furnish_place(const adapters::PreparedRun& prepared);
+  /// Gives it back; the run's row says how the run ended.
+  void leave_place();
   void say(std::string_view note);
   Result<> start_command(bool again);
   void start_call(const adapters::HttpCall& call);
@@ -86,6 +95,8 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   std::deque<Line> unwritten_;  // lines for which the disk has no room
   bool disk_waits_ = false, end_waits_ = false;
   bool spoke_ = false;
+  std::unique_ptr<environments::Place> place_;  // none: this machine
+  std::chrono::steady_clock::time_point place_wanted_since_;
   std::unique_ptr<adapters::OutputParser> parser_;
   environments::RunCommand command_;
   std::chrono::milliseconds timeout_{0};

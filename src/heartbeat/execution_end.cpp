@@ -167,10 +167,11 @@ void Execution::finalise(const domain::RunReport& report, int attempt) {
     spdlog::error("run.finalise_given_up run={} error=\"{}\"", run.view(), failure->message);
   } else if (process_started_ || started_over_) {
     crash_point("terminal.committed");
-    if (auto forgotten = engine_.options.runner.forget(run); !forgotten)
+    if (auto forgotten = runner().forget(run); !forgotten)
       spdlog::warn("run.directory_stays run={} error=\"{}\"", run.view(), forgotten.error().message);
   }
   if (!failure) engine_.figures.count_end(finalised.status);
+  leave_place();
   spdlog::info("run.ended run={} agent={} status={}", run.view(), agent_id().view(), to_text(finalised.status));
   engine_.remove(run, finalised.waiting_agents);
 }

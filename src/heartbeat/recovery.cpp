@@ -33,12 +33,28 @@ std::vector<AgentId> agents_with_queue(store::Database& database) {
 
 }  // namespace
 
+// The run's place is another one, and was there: what became of its process is to be found out over there.
+static bool may_live_elsewhere(store::Database& database, RunId run) {
+  return database.read([&](store::Reader& reader) {
+    const auto lease = reader.one<domain::EnvironmentLease>("select {} from environment_leases where heartbeat_run_id = :1 and status = 'active'", run);
+    if (!lease) return false;
+    const auto driver = domain::driver_of(*lease, domain::EnvironmentDriver::local);
+    return (driver == domain::EnvironmentDriver::ssh || driver == domain::EnvironmentDriver::sandbox) && !domain::metadata_of(*lease).contains("acquiring");
+  });
+}
+
 // A run whose directory is there goes on, or its end is accounted for.
 void Engine::State::take_over(const StoredRun& run) {
   auto setup = options.database.read([&](store::Reader& reader) -> Result<domain::RunSetup> {
     domain::RunSetup read = TRY(domain::read_run_setup(reader, run, profiles));
     read.lease_id = reader.value<LeaseId>("select id from environment_leases where heartbeat_run_id = :1 and status = 'active'", run.id);
     read.checked_out = read.issue && read.issue->checkout_run_id == run.id;
+    if (read.lease_id) read.environment = reader.one<domain::Environment>("select {} from environments where id = (select environment_id from environment_leases where id = :1)", *read.lease_id);
+    if (read.environment) {
+      read.environment_id = read.environment->id;
+      read.environment_name = read.environment->name;
+      read.environment_driver = to_text(read.environment->driver);
+    }
     return read;
   });
   if (!setup) {
@@ -108,7 +124,7 @@ void Engine::State::recover() {
     return run_later(std::chrono::seconds(2), [this] { recover(); });
   }
   for (const auto& run : unfinished) {
-    if (known.erase(run.id) > 0) {
+    if (known.erase(run.id) > 0 || may_live_elsewhere(options.database, run.id)) {
       take_over(run);
       ++taken_over;
     } else {

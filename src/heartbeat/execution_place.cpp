@@ -1,0 +1,47 @@
+#include <spdlog/spdlog.h>
+
+#include "environments/leases.h"
+#include "heartbeat/execution.h"
+#include "heartbeat/run_place.h"
+
+/// A run and the place where it works: got before it is prepared, given back on every way out.
+namespace paperclip::heartbeat {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr auto acquire_patience = 3min;
+constexpr auto upload_patience = 10min;
+}  // namespace
+
+Result<> Execution::go_to_place() {
+  if (place_ || !has_lease_elsewhere(setup_)) return {};
+  auto* leases = engine_.options.leases;
+  if (leases == nullptr) return unprocessable("Environment driver \"" + setup_.environment_driver + "\" is not registered in the environment runtime yet.");
+  const auto order = place_order(setup_);
+  const Deadline deadline = Deadline::in(acquire_patience);
+  auto place = TRY(took_over_ ? leases->resume(order, deadline) : leases->acquire(order, deadline));
+  // A cancel from another thread asks for the runner.
+  std::lock_guard lock(cancel_mutex_);
+  place_ = std::move(place);
+  return {};
+}
+
+Result<> Execution::furnish_place(const adapters::PreparedRun& prepared) {
+  const Deadline deadline = Deadline::in(upload_patience);
+  if (auto brought = bring_assets(*place_, prepared.assets, engine_.options.host, deadline); !brought)
+    return unprocessable("Failed to bring the agent's files to " + place_->description().label + ": " + brought.error().message);
+  return {};
+}
+
+void Execution::leave_place() {
+  if (!has_lease_elsewhere(setup_) || engine_.options.leases == nullptr) return;
+  try {
+    engine_.options.leases->release(setup_.run.id, place_.get());
+  } catch (const std::exception& problem) {
+    // The sweep finds it.
+    spdlog::error("lease.release_failed run={} error=\"{}\"", setup_.run.id.view(), problem.what());
+  }
+}
+
+}  // namespace paperclip::heartbeat

@@ -1,0 +1,104 @@
+#include "heartbeat/run_place.h"
+
+#include "base/text.h"
+#include "domain/wakeups/wake_context.h"
+#include "environments/place_files.h"
+
+namespace paperclip::heartbeat {
+
+using environments::PlaceKind;
+
+bool has_lease_elsewhere(const domain::RunSetup& setup) {
+  return setup.environment && setup.lease_id && setup.environment->driver != domain::EnvironmentDriver::local;
+}
+
+environments::PlaceOrder place_order(const domain::RunSetup& setup) {
+  environments::PlaceOrder order;
+  order.lease_id = *setup.lease_id;
+  order.run_id = setup.run.id;
+  order.environment = *setup.environment;
+  // One directory for each workspace, as on this machine.
+  const auto workspace = domain::context_text(setup.context, "executionWorkspaceId");
+  order.workspace_key = workspace ? "workspace-" + *workspace : "agent-" + setup.agent.id.str();
+  return order;
+}
+
+adapters::ExecutionPlace execution_place(const environments::Place& place, const domain::RunSetup& setup) {
+  const auto& description = place.description();
+  adapters::ExecutionPlace out;
+  out.kind = description.kind == PlaceKind::ssh ? adapters::PlaceKind::ssh
+             : description.kind == PlaceKind::sandbox ? adapters::PlaceKind::sandbox
+                                                      : adapters::PlaceKind::local;
+  out.cwd = description.cwd;
+  out.identity = description.identity;
+  out.label = description.label;
+  if (out.kind == adapters::PlaceKind::sandbox) {
+    if (setup.environment_id) out.identity["environmentId"] = setup.environment_id->view();
+    if (setup.lease_id) out.identity["leaseId"] = setup.lease_id->view();
+  }
+  return out;
+}
+
+void describe_place(StartContext& start, const environments::Place& place, const domain::RunSetup& setup) {
+  const auto& description = place.description();
+  const bool ssh = description.kind == PlaceKind::ssh;
+  json::object realised = start.lease_metadata["workspaceRealization"].is_object() ? start.lease_metadata["workspaceRealization"].get_object() : json::object();
+  const json::value local_path = realised.contains("localPath") ? realised["localPath"] : json::value(nullptr);
+  json::object remote{{"path", description.cwd}};
+  std::string summary = "Sandbox workspace realized at " + description.cwd + ".";
+  if (ssh) {
+    for (const std::string_view key : {"host", "port", "username"})
+      if (const auto* value = description.identity.if_contains(key)) remote[key] = *value;
+    summary = "SSH workspace realized at " + description.label.substr(description.label.rfind(' ') + 1) + ":" + description.cwd + ".";
+  } else if (const auto* sandbox = description.identity.if_contains("providerLeaseId"); sandbox != nullptr && sandbox->is_string()) {
+    remote["sandboxId"] = *sandbox;
+    summary = "Sandbox workspace realized at " + description.cwd + " in " + std::string(sandbox->get_string()) + ".";
+  }
+  realised["transport"] = ssh ? "ssh" : "sandbox";
+  realised["provider"] = ssh ? json::value("ssh") : description.identity.contains("providerKey") ? description.identity.at("providerKey") : json::value(nullptr);
+  realised["remotePath"] = description.cwd;
+  realised["remote"] = remote;
+  realised["summary"] = summary;
+  if (description.in_place)
+    realised["sync"] = json::object{{"strategy", "none"}, {"prepare", "Use the remote directory directly."}, {"syncBack", nullptr}};
+
+  start.lease_metadata["workspaceRealization"] = realised;
+  if (auto* workspace = start.context.if_contains("paperclipWorkspace"); workspace != nullptr && workspace->is_object())
+    workspace->get_object()["realization"] = realised;
+  auto* environment = start.context.if_contains("paperclipEnvironment");
+  if (environment == nullptr || !environment->is_object()) return;
+  auto& shown = environment->get_object();
+  shown["workspaceRealization"] = realised;
+  shown["remoteCwd"] = description.cwd;
+  if (ssh)
+    for (const std::string_view key : {"host", "port", "username"})
+      if (const auto* value = description.identity.if_contains(key)) shown[key] = *value;
+  shown["leaseId"] = setup.lease_id ? json::value(setup.lease_id->view()) : json::value(nullptr);
+}
+
+Result<> bring_assets(environments::Place& place, const std::vector<adapters::PlaceAsset>& assets, const os::Environment& host, Deadline deadline) {
+  for (const auto& asset : assets)
+    TRY(environments::upload_directory(place, asset.directory, asset.remote_path,
+                                       asset.merge ? environments::UploadMode::merge : environments::UploadMode::replace, host, deadline));
+  return {};
+}
+
+Result<> provision_place(environments::Place& place, const domain::RunSetup& setup, const std::string& command, Deadline deadline) {
+  environments::PlaceCommand request;
+  request.argv = {"bash", "-lc", command};
+  request.environment = {{"SHELL", "/bin/bash"}};
+  const auto output = place.run_command(request, deadline);
+  const std::string prefix = "Failed to provision workspace for environment \"" + setup.environment_name + "\" (" + setup.environment_driver + "): ";
+  if (!output) {
+    if (output.error().kind == ErrorKind::timeout) return unprocessable(prefix + "provision command timed out");
+    return unprocessable(prefix + output.error().message);
+  }
+  if (output->ok()) return {};
+  std::string_view words = trim(output->stderr_text);
+  if (words.empty()) words = trim(output->stdout_text);
+  std::string message = prefix + "exit code " + std::to_string(output->exit_code);
+  if (!words.empty()) message += ": " + std::string(words.substr(0, std::min<std::size_t>(words.find('\n'), 300)));
+  return unprocessable(std::move(message));
+}
+
+}  // namespace paperclip::heartbeat

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/run.h"
+#include "base/deadline.h"
+#include "domain/runs/run_setup.h"
+#include "environments/leases.h"
+#include "environments/place.h"
+#include "heartbeat/start_context.h"
+
+/// Where a run works when that is not this machine: what is asked for, what its adapter sees of it, and what has to stand
+/// there before the command starts (spec/environments.md 9, remote-runtimes.md 6).
+namespace paperclip::heartbeat {
+
+/// The run's lease is one that a driver or a plugin has to hear of. (`plugin` environments are a lease beside a local run.)
+bool has_lease_elsewhere(const domain::RunSetup& setup);
+
+/// What the run's lease asks its driver for.
+environments::PlaceOrder place_order(const domain::RunSetup& setup);
+
+/// The place as adapters know it.
+adapters::ExecutionPlace execution_place(const environments::Place& place, const domain::RunSetup& setup);
+
+/// Says in the run's context and in the lease's metadata where it works (spec/environments.md 9.1).
+void describe_place(StartContext& start, const environments::Place& place, const domain::RunSetup& setup);
+
+/// Brings the adapter's assets. The error says which.
+Result<> bring_assets(environments::Place& place, const std::vector<adapters::PlaceAsset>& assets, const os::Environment& host,
+                      Deadline deadline);
+
+/// The configured provision command, after the workspace is there and with nothing of the run in its environment. The
+/// error is `Failed to provision workspace …` (spec/environments.md 9 step 5).
+Result<> provision_place(environments::Place& place, const domain::RunSetup& setup, const std::string& command, Deadline deadline);
+
+}  // namespace paperclip::heartbeat
