@@ -20,6 +20,7 @@
 #include "environments/local_runner.h"
 #include "environments/service_supervisor.h"
 #include "environments/workspaces.h"
+#include "environments/sandbox/driver.h"
 #include "environments/ssh/driver.h"
 #include "heartbeat/engine.h"
 #include "heartbeat/live_events.h"
@@ -105,6 +106,7 @@ struct Server::Parts {
   std::unique_ptr<plugins::PluginHost> plugins;
   std::optional<environments::Configs> environment_configs;
   std::unique_ptr<environments::ssh::SshDriver> ssh;
+  std::unique_ptr<environments::sandbox::SandboxDriver> sandboxes;
   std::optional<environments::Leases> leases;
   std::unique_ptr<store::Database> database;
   std::optional<domain::SecretVault> vault;
@@ -204,7 +206,9 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   if (auto ssh = environments::ssh::SshDriver::create({.runner = runner_binary(os::own_environment())})) parts->ssh = *std::move(ssh);
   else spdlog::warn("environments.no_ssh error=\"{}\"", ssh.error().message);
   parts->services->drivers = [raw](domain::EnvironmentDriver kind) -> environments::Driver* {
-    return kind == domain::EnvironmentDriver::ssh ? raw->ssh.get() : nullptr;
+    if (kind == domain::EnvironmentDriver::ssh) return raw->ssh.get();
+    if (kind == domain::EnvironmentDriver::sandbox) return raw->sandboxes.get();
+    return nullptr;
   };
   parts->environment_configs.emplace(*parts->database, *parts->vault, Random::system(), nullptr);
   parts->leases.emplace(environments::LeaseOptions{*parts->database, *parts->environment_configs, parts->services->drivers});
@@ -217,6 +221,9 @@ Result<std::unique_ptr<Server>> Server::start(Config config) {
   parts->services->runtime_services = parts->runtime_services.get();
   parts->services->providers = parts->plugins.get();
   parts->environment_configs->use(*parts->plugins);
+  if (auto sandboxes = environments::sandbox::SandboxDriver::create({.providers = *parts->plugins, .runner = runner_binary(os::own_environment())}))
+    parts->sandboxes = *std::move(sandboxes);
+  else spdlog::warn("environments.no_sandboxes error=\"{}\"", sandboxes.error().message);
   api::add_all_routes(parts->routes);
   parts->dispatcher.emplace(*parts->services, parts->routes, *parts->pool);
 
