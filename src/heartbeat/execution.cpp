@@ -356,6 +356,7 @@ void Execution::take_over() {
   const auto self = shared_from_this();
   took_over_ = true;
   try {
+    if (!workspace_) workspace_ = recalled_workspace(setup_, engine_.options.instance_root);
     // Its place may not be within reach yet: a host that is away, a plugin that is still starting.
     if (auto placed = go_to_place(); !placed) {
       const auto now = std::chrono::steady_clock::now();

@@ -58,6 +58,8 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   Result<> go_to_place();
   /// What has to stand there before the command starts.
   Result<> furnish_place(const adapters::PreparedRun& prepared);
+  /// Brings back what the run changed there, once.
+  void bring_work_back();
   /// Gives it back; the run's row says how the run ended.
   void leave_place();
   void say(std::string_view note);
@@ -97,6 +99,8 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   bool spoke_ = false;
   std::unique_ptr<environments::Place> place_;  // none: this machine
   std::chrono::steady_clock::time_point place_wanted_since_;
+  bool uploaded_ = false;
+  std::string sync_error_;
   std::unique_ptr<adapters::OutputParser> parser_;
   environments::RunCommand command_;
   std::chrono::milliseconds timeout_{0};

@@ -40,7 +40,9 @@ void Execution::end_process() {
     exit.timed_out = exit_.timed_out;
     const auto result = parser_->finish(exit, engine_.options.clock.now());
     if (result.session_unknown && start_over(result)) return;
+    bring_work_back();
     auto report = report_of(result);
+    if (!sync_error_.empty() && report.result.is_object()) report.result.get_object()["workspaceSyncError"] = mask_.mask(sync_error_);
     if (!exit_.lost_reason.empty()) {
       report.lost = true;
       report.error_code = "process_lost";

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "domain/wakeups/wake_context.h"
 #include "environments/place_files.h"
+#include "environments/workspace_sync.h"
 
 namespace paperclip::heartbeat {
 
@@ -12,14 +13,15 @@ bool has_lease_elsewhere(const domain::RunSetup& setup) {
   return setup.environment && setup.lease_id && setup.environment->driver != domain::EnvironmentDriver::local;
 }
 
-environments::PlaceOrder place_order(const domain::RunSetup& setup) {
+environments::PlaceOrder place_order(const domain::RunSetup& setup, const Workspace& workspace) {
   environments::PlaceOrder order;
   order.lease_id = *setup.lease_id;
   order.run_id = setup.run.id;
   order.environment = *setup.environment;
   // One directory for each workspace, as on this machine.
-  const auto workspace = domain::context_text(setup.context, "executionWorkspaceId");
-  order.workspace_key = workspace ? "workspace-" + *workspace : "agent-" + setup.agent.id.str();
+  if (workspace.execution_workspace_id) order.workspace_key = "workspace-" + workspace.execution_workspace_id->str();
+  else if (workspace.project_id) order.workspace_key = "project-" + workspace.project_id->str();
+  else order.workspace_key = "agent-" + setup.agent.id.str();
   return order;
 }
 
@@ -81,6 +83,39 @@ Result<> bring_assets(environments::Place& place, const std::vector<adapters::Pl
     TRY(environments::upload_directory(place, asset.directory, asset.remote_path,
                                        asset.merge ? environments::UploadMode::merge : environments::UploadMode::replace, host, deadline));
   return {};
+}
+
+namespace {
+
+bool is_synced(const environments::Place& place) { return !place.description().in_place && !place.description().runner.empty(); }
+
+environments::SyncOptions sync_options(const environments::Place& place, const Workspace& workspace, const SyncHome& home, RunId run) {
+  environments::SyncOptions options;
+  options.local = workspace.cwd();
+  options.remote = place.description().cwd;
+  options.runner = place.description().runner;
+  options.key = run.str();
+  options.state = home.state;
+  options.host = home.host;
+  return options;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> bring_workspace(environments::Place& place, const Workspace& workspace, const SyncHome& home, RunId run,
+                                                 Deadline deadline) {
+  if (!is_synced(place)) return std::vector<std::string>();
+  const auto peer = environments::peer_of(place);
+  auto report = TRY(environments::WorkspaceSync(*peer, sync_options(place, workspace, home, run)).upload(deadline));
+  return std::move(report.warnings);
+}
+
+Result<std::vector<std::string>> bring_workspace_back(environments::Place& place, const Workspace& workspace, const SyncHome& home, RunId run,
+                                                      Deadline deadline) {
+  if (!is_synced(place)) return std::vector<std::string>();
+  const auto peer = environments::peer_of(place);
+  const auto report = TRY(environments::WorkspaceSync(*peer, sync_options(place, workspace, home, run)).bring_back(deadline));
+  return report.lines();
 }
 
 Result<> provision_place(environments::Place& place, const domain::RunSetup& setup, const std::string& command, Deadline deadline) {

@@ -18,8 +18,14 @@ namespace paperclip::heartbeat {
 /// The run's lease is one that a driver or a plugin has to hear of. (`plugin` environments are a lease beside a local run.)
 bool has_lease_elsewhere(const domain::RunSetup& setup);
 
+/// Where sync keeps its state here, and the environment of its git.
+struct SyncHome {
+  std::filesystem::path state;
+  const os::Environment& host;
+};
+
 /// What the run's lease asks its driver for.
-environments::PlaceOrder place_order(const domain::RunSetup& setup);
+environments::PlaceOrder place_order(const domain::RunSetup& setup, const Workspace& workspace);
 
 /// The place as adapters know it.
 adapters::ExecutionPlace execution_place(const environments::Place& place, const domain::RunSetup& setup);
@@ -30,6 +36,14 @@ void describe_place(StartContext& start, const environments::Place& place, const
 /// Brings the adapter's assets. The error says which.
 Result<> bring_assets(environments::Place& place, const std::vector<adapters::PlaceAsset>& assets, const os::Environment& host,
                       Deadline deadline);
+
+/// The workspace there becomes equal to the one here; nothing where the remote directory is the workspace. Returns lines
+/// for the run's log.
+Result<std::vector<std::string>> bring_workspace(environments::Place& place, const Workspace& workspace, const SyncHome& home, RunId run,
+                                                 Deadline deadline);
+/// What the run changed there comes back; nothing is lost that changed here meanwhile. Lines for the log.
+Result<std::vector<std::string>> bring_workspace_back(environments::Place& place, const Workspace& workspace, const SyncHome& home, RunId run,
+                                                      Deadline deadline);
 
 /// The configured provision command, after the workspace is there and with nothing of the run in its environment. The
 /// error is `Failed to provision workspace …` (spec/environments.md 9 step 5).

@@ -72,6 +72,7 @@ cat > "${there}/prompt"
 echo '{"type":"system","subtype":"init","session_id":"session-1","model":"m"}'
 env > "${there}/environment"
 pwd > "${there}/cwd"
+echo "made over there" > made-remotely.txt
 curl -sS -X POST -H "Authorization: Bearer $PAPERCLIP_API_KEY" -H "Content-Type: application/json" \\
   "$PAPERCLIP_API_URL/api/issues/$PAPERCLIP_TASK_ID/comments" -d '{"body":"Hello from the other machine."}' > "${there}/answer" 2>&1
 echo '{"type":"assistant","session_id":"session-1","message":{"content":[{"type":"text","text":"half way"}]}}'
@@ -130,6 +131,8 @@ try {
     [comments, readFileSync(join(there, 'answer'), 'utf8')]);
   check('the prompt was brought', readFileSync(join(there, 'prompt'), 'utf8').includes('Work elsewhere'), 'prompt');
 
+  const local = run.contextSnapshot?.paperclipWorkspace?.cwd;
+  check('what it made came back', existsSync(join(local ?? '', 'made-remotely.txt')), [local, log.content.slice(-600)]);
   await until('the lease to be released', 60, async () => (await api('GET', `/api/environments/${environment.id}/leases`)).every((lease) => lease.status !== 'active'));
   await until('the connection to end', 30, async () => !commandLines().some(({ line }) => line.includes('ControlMaster=yes') && line.includes(`\0${port}\0`)));
   check('the run left no directory', readdirSync(join(home, '.paperclip/runs')).length === 0, readdirSync(join(home, '.paperclip/runs')));
