@@ -85,16 +85,24 @@ RunLoop::RunLoop(os::Descriptor poller, std::shared_ptr<Inbox> inbox) : poller_(
   thread_ = std::thread([this] { loop(); });
 }
 
-RunLoop::~RunLoop() {
+RunLoop::~RunLoop() { end(); }
+
+void RunLoop::end() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(inbox_->mutex);
     inbox_->ending = true;
   }
   inbox_->ring();
   thread_.join();
+  // Their observers may hold the place, and that us. They go without a lock in hand.
   std::vector<std::function<void()>> undone;
-  const std::lock_guard lock(inbox_->mutex);
-  undone.swap(inbox_->posted);
+  std::unordered_map<RunId, std::unique_ptr<Followed>> left;
+  {
+    const std::scoped_lock lock(inbox_->mutex, mutex_);
+    undone.swap(inbox_->posted);
+    left.swap(runs_);
+  }
 }
 
 bool RunLoop::follow(std::shared_ptr<LiveRun> run, pid_t guardian) {

@@ -23,6 +23,8 @@ class RunLoop {
  public:
   static Result<std::unique_ptr<RunLoop>> create();
   ~RunLoop();
+  /// Follows no run any more; no observer is called afterwards. Whoever shares the loop may outlive that.
+  void end();
 
   /// Follows the run until it is done. False if it is followed already. `guardian`: our child to reap, or 0.
   bool follow(std::shared_ptr<LiveRun> run, pid_t guardian);

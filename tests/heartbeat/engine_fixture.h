@@ -32,6 +32,11 @@ class Running : public Work {
     Work::TearDown();
   }
 
+  /// For scenarios that have more places than this machine.
+  virtual void end_other_places() {}
+  /// For scenarios that need more of the engine.
+  virtual void adjust(heartbeat::EngineOptions&) {}
+
   void open_engine(int max_live_runs = 64) {
     environments::LocalRunnerOptions options;
     options.runner = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "paperclip-runner";
@@ -49,6 +54,7 @@ class Running : public Work {
     engine.server_cwd = place_.path();
     engine.max_live_runs = max_live_runs;
     engine.scheduler_interval = 1h;
+    adjust(engine);
     engine_ = std::make_unique<heartbeat::Engine>(std::move(engine));
     engine_->start("http://127.0.0.1:1");
   }
@@ -57,6 +63,7 @@ class Running : public Work {
     if (!engine_) return;
     engine_->stop(Deadline::in(5s));
     runner_.reset();
+    end_other_places();
     http_.reset();
     database_.reset();
     engine_.reset();

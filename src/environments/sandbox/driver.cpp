@@ -124,6 +124,7 @@ SandboxDriver::SandboxDriver(DriverOptions options, std::vector<RunnerBinary> ru
     : options_(std::move(options)), runners_(std::move(runners)), loop_(std::move(loop)) {}
 
 SandboxDriver::~SandboxDriver() {
+  loop_->end();
   loop_.reset();
   gate_.wait();
 }

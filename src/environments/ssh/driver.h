@@ -21,6 +21,8 @@ struct DriverOptions {
 class SshDriver : public Driver {
  public:
   static Result<std::unique_ptr<SshDriver>> create(DriverOptions options);
+  /// No run of its places is followed any more.
+  ~SshDriver() override { loop_->end(); }
 
   Result<AcquiredPlace> acquire(const PlaceRequest& request, Deadline deadline) override;
   Result<AcquiredPlace> resume(const PlaceRequest& request, const domain::EnvironmentLease& lease, Deadline deadline) override;

@@ -1,0 +1,101 @@
+#include "../environments/sshd.h"
+#include "domain/environments/environments.h"
+#include "engine_fixture.h"
+#include "environments/configs.h"
+#include "environments/leases.h"
+#include "environments/ssh/driver.h"
+
+namespace paperclip::test {
+namespace {
+
+/// The real engine, a real sshd, agents of kind `process` whose default environment is that host.
+class RemoteRun : public Running {
+ protected:
+  void SetUp() override {
+    if (!environments::Sshd::is_possible()) GTEST_SKIP() << "sshd is not installed";
+    sshd_ = std::make_unique<environments::Sshd>();
+    Running::SetUp();
+    if (IsSkipped()) return;
+    const auto prepared = configs_->prepare(domain::EnvironmentDriver::ssh, sshd_->config(), "there");
+    ASSERT_TRUE(prepared) << prepared.error().message;
+    domain::NewEnvironment wish;
+    wish.name = "there";
+    wish.driver = domain::EnvironmentDriver::ssh;
+    const auto made = database_->write([&](store::Transaction& tx) { return domain::create_environment(tx, domain::CompanyScope::internal(company_.id), wish, *prepared); });
+    ASSERT_TRUE(made) << made.error().message;
+    environment_ = made->id;
+  }
+  void TearDown() override {
+    Running::TearDown();
+    leases_.reset();
+    driver_.reset();
+  }
+  void adjust(heartbeat::EngineOptions& options) override {
+    leases_.reset();
+    driver_ = environments::ssh::SshDriver::create({.runner = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "paperclip-runner"}).value();
+    configs_.emplace(*database_, *vault_, Random::system(), nullptr);
+    leases_.emplace(environments::LeaseOptions{*database_, *configs_, [this](domain::EnvironmentDriver kind) -> environments::Driver* {
+      return kind == domain::EnvironmentDriver::ssh ? driver_.get() : nullptr;
+    }});
+    options.leases = &*leases_;
+  }
+  void end_other_places() override { driver_.reset(); }
+  domain::Agent remote_worker(const std::string& name, const std::string& script) {
+    auto agent = worker(name, script);
+    EXPECT_TRUE(execute("update agents set default_environment_id = :1 where id = :2", environment_, agent.id).ok());
+    return agent;
+  }
+  std::filesystem::path home_of(const domain::Agent& agent) { return place_.path() / "workspaces" / agent.id.str(); }
+  bool all_leases_over() {
+    return eventually([&] { return database_->read([](store::Reader& reader) { return !reader.exists("select 1 from environment_leases where status = 'active'"); }); });
+  }
+
+  std::unique_ptr<environments::Sshd> sshd_;
+  std::unique_ptr<environments::ssh::SshDriver> driver_;
+  std::optional<environments::Configs> configs_;
+  std::optional<environments::Leases> leases_;
+  EnvironmentId environment_;
+};
+
+// The workspace goes there, what the agent did comes back, and the lease is given back.
+TEST_P(RemoteRun, Works_over_there_with_its_workspace) {
+  const auto agent = remote_worker("Ada", "pwd; cat brought.txt; echo made > made.txt; echo $HOME");
+  (void)os::make_directories(home_of(agent));
+  (void)os::write_file_atomically(home_of(agent) / "brought.txt", "from here\n");
+  const RunId id = start(agent.id);
+  ASSERT_TRUE(reaches(id, domain::RunStatus::succeeded)) << run(id).error.value_or("") << log_of(id);
+  EXPECT_NE(log_of(id).find(sshd_->workspace().string()), std::string::npos) << log_of(id);
+  EXPECT_NE(log_of(id).find("from here"), std::string::npos) << log_of(id);
+  const auto made = os::read_file(home_of(agent) / "made.txt");
+  ASSERT_TRUE(made) << log_of(id);
+  EXPECT_EQ(*made, "made\n");
+  EXPECT_TRUE(all_leases_over());
+}
+
+// A server that stops leaves the run alone; the next one reads all of it.
+TEST_P(RemoteRun, Goes_on_while_the_server_restarts) {
+  const auto gate = place_.path() / "gate";
+  const auto agent = remote_worker("Ada", "echo first; while [ ! -e '" + gate.string() + "' ]; do sleep 0.05; done; echo second; echo made > made.txt");
+  const RunId id = start(agent.id);
+  ASSERT_TRUE(eventually([&] { return log_of(id).find("first") != std::string::npos; }, 60s)) << run(id).error.value_or("");
+  restart();
+  (void)os::write_file_atomically(gate, "");
+  ASSERT_TRUE(eventually([&] { return run(id).status == domain::RunStatus::succeeded; }, 60s)) << run(id).error.value_or("") << log_of(id);
+  EXPECT_NE(log_of(id).find("second"), std::string::npos) << log_of(id);
+  EXPECT_TRUE(os::read_file(home_of(agent) / "made.txt")) << log_of(id);
+  EXPECT_TRUE(all_leases_over());
+}
+
+TEST_P(RemoteRun, A_host_that_is_away_is_an_honest_error) {
+  const auto agent = remote_worker("Ada", "true");
+  sshd_->kill(true);
+  const RunId id = start(agent.id);
+  ASSERT_TRUE(reaches(id, domain::RunStatus::failed));
+  EXPECT_NE(run(id).error.value_or("").find("Failed to acquire lease for environment \"there\" (ssh): Cannot connect to"), std::string::npos) << run(id).error.value_or("");
+  EXPECT_TRUE(all_leases_over());
+}
+
+INSTANTIATE_TEST_SUITE_P(Database, RemoteRun, ::testing::Values(store::Engine::sqlite), engine_name);
+
+}  // namespace
+}  // namespace paperclip::test
