@@ -3,6 +3,7 @@
 #include "domain/access/permissions.h"
 #include "domain/companies/companies.h"
 #include "domain/companies/update.h"
+#include "environments/leases.h"
 #include "store/database.h"
 
 namespace paperclip::api {
@@ -91,6 +92,7 @@ Result<Answer> archive_company(Call& call) {
 Result<Answer> delete_company(Call& call) {
   if (!call.services.settings.company_deletion_enabled)
     return forbidden("Company deletion is disabled. Set PAPERCLIP_ENABLE_COMPANY_DELETION=true to allow it.");
+  if (call.services.leases != nullptr) call.services.leases->give_back_kept(call.company_id(), Deadline::in(std::chrono::seconds(120)));
   TRY(call.services.database.write([&](store::Transaction& tx) { return domain::delete_company(tx, call.scope()); }));
   return ok_true();
 }

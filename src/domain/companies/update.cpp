@@ -3,6 +3,7 @@
 #include <cctype>
 
 #include "domain/activity/activity.h"
+#include "domain/environments/leases.h"
 #include "domain/schema/tables.h"
 
 namespace paperclip::domain {
@@ -96,6 +97,11 @@ Result<> delete_company(store::Transaction& tx, const CompanyScope& scope) {
   if (!tx.exists("select 1 from companies where id = :1", scope.company_id())) return not_found("Company not found");
   if (tx.exists("select 1 from heartbeat_runs where company_id = :1 and status = 'running'", scope.company_id()))
     return conflict("Cannot delete a company whose agents are running. Pause or terminate them first.");
+  // Its rows are all that leads to what providers still keep.
+  for (const auto& lease : tx.all<EnvironmentLease>("select {} from environment_leases where company_id = :1 and provider not in ('local', 'ssh')", scope.company_id()))
+    if (holds_place(lease))
+      return conflict("The company still has a sandbox that could not be given back to its provider. Repair or delete the environment first.",
+                      json::object{{"environmentId", lease.environment_id.view()}, {"leaseId", lease.id.view()}});
   // References that point against the order of insertion.
   tx.execute("update agents set reports_to = null where company_id = :1", scope.company_id());
   tx.execute("update issues set parent_id = null where company_id = :1", scope.company_id());
