@@ -163,7 +163,7 @@ Result<Environment> update_environment(store::Transaction& tx, const CompanyScop
                                        const std::optional<PreparedConfig>& prepared) {
   auto found = tx.one<Environment>("select {} from environments where id = :1 and company_id = :2 {for update}", before.id, scope.company_id());
   if (!found) return not_found("Environment not found");
-  if (prepared && (found->config != before.config || found->driver != before.driver))
+  if (prepared && (found->config.parse() != before.config.parse() || found->driver != before.driver))
     return conflict("The environment was changed by somebody else meanwhile. Read it again and repeat the change.");
   Environment environment = *found;
   if (patch.name) environment.name = *patch.name;
