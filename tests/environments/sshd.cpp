@@ -51,7 +51,8 @@ int free_port() {
 
 std::multimap<pid_t, pid_t> children_by_parent() {
   std::multimap<pid_t, pid_t> children;
-  for (const std::string& name : os::list_directory("/proc").value()) {
+  const auto names = os::list_directory("/proc").value();
+  for (const std::string& name : names) {
     const pid_t pid = std::atoi(name.c_str());
     if (pid <= 0) continue;
     const auto stat = os::read_file("/proc/" + name + "/stat");
