@@ -94,6 +94,13 @@ Heard Wire::hear(bool head_only) {
   return heard;
 }
 
+BridgeFixture::~BridgeFixture() {
+  api_.open();
+  if (!recorder_ || !runner_ || recorder_->exit()) return;
+  runner_->cancel(run_, std::chrono::milliseconds(0));
+  recorder_->wait_exit();
+}
+
 void BridgeFixture::renew_session() { session_ = std::make_shared<BridgeSession>(api_, caller_, policy_); }
 
 void BridgeFixture::start_bridged(RunCommand command) {

@@ -73,7 +73,8 @@ class Wire {
 class BridgeFixture : public RunFixture {
  protected:
   BridgeFixture() { renew_session(); }
-  ~BridgeFixture() override { api_.open(); }
+  /// Ends the agent, which would wait for ever.
+  ~BridgeFixture() override;
   /// As a server that knows nothing of the former one's callbacks.
   void renew_session();
   /// Starts an agent with the bridge.
