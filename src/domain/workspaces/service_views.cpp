@@ -12,13 +12,14 @@ template <class IdType>
 std::string_view text_of(const std::optional<IdType>& id) {
   return id ? id->view() : std::string_view();
 }
+std::string_view text_of(const std::optional<std::string>& text) { return text ? std::string_view(*text) : std::string_view(); }
 
 // Rows of the same service after it was started again.
 std::string identity_of(const WorkspaceRuntimeService& row) {
   if (row.reuse_key) return *row.reuse_key;
   std::string out(to_text(row.scope_type));
-  for (std::string_view part : {std::string_view(row.scope_id ? *row.scope_id : ""), text_of(row.project_workspace_id), text_of(row.execution_workspace_id),
-                                std::string_view(row.service_name), std::string_view(row.command ? *row.command : ""), std::string_view(row.cwd ? *row.cwd : "")})
+  for (std::string_view part : {text_of(row.scope_id), text_of(row.project_workspace_id), text_of(row.execution_workspace_id),
+                                std::string_view(row.service_name), text_of(row.command), text_of(row.cwd)})
     (out += '\x1f') += part;
   return out;
 }

@@ -99,8 +99,8 @@ void CommandRunner::follow(const std::shared_ptr<const Sandbox>& sandbox, const 
   run->observer->on_exit(status);
 }
 
-Result<void> CommandRunner::reattach(RunId id, std::uint64_t, std::shared_ptr<RunObserver> observer) {
-  sandbox_->gate->run([id, observer] {
+Result<void> CommandRunner::reattach(RunId, std::uint64_t, std::shared_ptr<RunObserver> observer) {
+  sandbox_->gate->run([observer] {
     ExitStatus status;
     status.lost_reason = "nothing_left";
     status.lost_detail = "the run was a command of the server that is gone: no runner works in this sandbox";
