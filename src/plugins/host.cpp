@@ -13,9 +13,15 @@
 
 namespace paperclip::plugins {
 
-PluginHost::PluginHost(PluginHostOptions options) : options_(std::move(options)), methods_(std::make_unique<HostMethods>(*this)) {}
+PluginHost::PluginHost(PluginHostOptions options) : options_(std::move(options)), methods_(std::make_unique<HostMethods>(*this)) {
+  listening_->host = this;
+}
 
-PluginHost::~PluginHost() { stop(); }
+PluginHost::~PluginHost() {
+  stop();
+  std::lock_guard lock(listening_->mutex);
+  listening_->host = nullptr;
+}
 
 void PluginHost::start() {
   auto& database = options_.database;
@@ -23,7 +29,10 @@ void PluginHost::start() {
     domain::cancel_job_runs(tx, std::nullopt, "Server restarted");
     return domain::list_plugins(tx, domain::PluginStatus::ready);
   });
-  database.subscribe([this](const store::Event& event) { receive(event); });
+  database.subscribe([listening = listening_](const store::Event& event) {
+    std::lock_guard listening_lock(listening->mutex);
+    if (listening->host) listening->host->receive(event);
+  });
   std::lock_guard lock(mutex_);
   started_ = true;
   clock_ = std::thread([this] { keep_time(); });

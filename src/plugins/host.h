@@ -140,6 +140,12 @@ class PluginHost : public ProviderRegistry {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<PluginId, std::shared_ptr<ActivePlugin>> active_;
+  /// The database goes on delivering events after the host has gone.
+  struct Listening {
+    std::mutex mutex;
+    PluginHost* host = nullptr;
+  };
+  const std::shared_ptr<Listening> listening_ = std::make_shared<Listening>();
   std::atomic<int> subscriptions_{0};
   bool stopping_ = false, started_ = false;
   std::unique_ptr<net::WorkerPool> pool_, job_pool_;
