@@ -112,7 +112,8 @@ Result<> store_keys(Call& call, const json::object& keys, std::string_view sourc
 
 json::object bundle_keys(BundleMode mode, const fs::path& root, const std::string& entry, bool clear_legacy) {
   json::object keys = domain::with_bundle_keys({}, mode, root, entry);
-  if (clear_legacy) keys["promptTemplate"] = keys["bootstrapPromptTemplate"] = nullptr;
+  if (clear_legacy)
+    for (std::string_view key : {"bootstrapPromptTemplate", "promptTemplate"}) keys[key] = nullptr;
   return keys;
 }
 

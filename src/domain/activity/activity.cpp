@@ -22,8 +22,10 @@ json::value with_plugin(json::value details, const Author& author) {
   json::object out = details.is_object() ? std::move(details.get_object()) : json::object();
   const auto or_null = [](const std::optional<std::string>& text) { return text ? json::value(*text) : json::value(nullptr); };
   const std::optional<std::string> agent = plugin.agent_id ? std::optional(plugin.agent_id->str()) : std::nullopt;
-  out["sourcePluginId"] = out["pluginId"] = plugin.id;
-  out["sourcePluginKey"] = out["pluginKey"] = plugin.key;
+  out["pluginId"] = plugin.id;
+  out["sourcePluginId"] = plugin.id;
+  out["pluginKey"] = plugin.key;
+  out["sourcePluginKey"] = plugin.key;
   out["initiatingActorType"] = agent ? json::value("agent") : plugin.user_id ? json::value("user") : json::value(nullptr);
   out["initiatingActorId"] = or_null(agent ? agent : plugin.user_id);
   out["initiatingAgentId"] = or_null(agent);

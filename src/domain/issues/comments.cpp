@@ -48,7 +48,8 @@ void reopen(store::Transaction& tx, const CompanyScope& scope, Issue& issue,
 
 void add_circumstances(json::object& to, const CommentCircumstances& circumstances) {
   if (circumstances.reopened_from) to["reopenedFrom"] = to_text(*circumstances.reopened_from);
-  if (circumstances.resume) to["resumeIntent"] = to["followUpRequested"] = true;
+  if (circumstances.resume)
+    for (std::string_view key : {"followUpRequested", "resumeIntent"}) to[key] = true;
   if (circumstances.interrupted_run_id) to["interruptedRunId"] = circumstances.interrupted_run_id->view();
 }
 

@@ -72,7 +72,8 @@ void add_assignment_wake(PendingWakes& wakes, const Issue& issue, const CommentC
   json::object payload{{"issueId", issue.id.view()}, {"mutation", "update"}};
   json::object context{{"issueId", issue.id.view()}, {"source", "issue.update"}};
   if (comment) {
-    payload["commentId"] = context["commentId"] = context["wakeCommentId"] = comment->id.view();
+    context["wakeCommentId"] = comment->id.view();
+    payload["commentId"] = context["commentId"] = comment->id.view();
     context["taskId"] = issue.id.view();
   }
   add_circumstances_but_reopening(payload, circumstances);

@@ -43,7 +43,8 @@ RawJson result_json(const RunReport& report, const Outcome& outcome) {
   json::object result = report.result.is_object() ? report.result.get_object() : json::object();
   if (!report.result.is_object() && !report.result.is_null()) result["result"] = report.result;
   if (!report.error_family.empty()) result["errorFamily"] = report.error_family;
-  if (report.retry_not_before) result["retryNotBefore"] = result["transientRetryNotBefore"] = to_iso(*report.retry_not_before);
+  if (report.retry_not_before)
+    for (std::string_view key : {"transientRetryNotBefore", "retryNotBefore"}) result[key] = to_iso(*report.retry_not_before);
   if (!report.model_profile.is_null()) result["modelProfile"] = report.model_profile;
   result["stopReason"] = stop_reason(outcome.status, outcome.error, outcome.error_code, report.result);
   result["effectiveTimeoutSec"] = report.timeout_seconds == static_cast<double>(static_cast<std::int64_t>(report.timeout_seconds))
