@@ -411,10 +411,13 @@ void Tunnel::fail() {
 
 }  // namespace
 
-EgressGateway::EgressGateway() : loop_(std::make_shared<Loop>()) {}
-EgressGateway::~EgressGateway() { loop_->stop(); }
+EgressGateway::~EgressGateway() {
+  if (loop_) loop_->stop();
+}
 
 std::shared_ptr<EgressSession> EgressGateway::open(EgressPolicy policy, OnEgressRefused refused) {
+  const std::lock_guard lock(mutex_);
+  if (!loop_) loop_ = std::make_shared<Loop>();
   auto session = std::make_shared<Session>(loop_, std::move(policy), std::move(refused));
   loop_->remember(session);
   return session;

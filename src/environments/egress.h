@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,10 +32,10 @@ class EgressSession : public FrameHandler {
   virtual void close() = 0;
 };
 
-/// One background thread that serves the tunnels of all runs, and a few that look names up.
+/// One background thread that serves the tunnels of all runs, and a few that look names up; none before the first session.
 class EgressGateway {
  public:
-  EgressGateway();
+  EgressGateway() = default;
   /// Ends everything. Sessions may outlive it and then do nothing.
   ~EgressGateway();
   EgressGateway(const EgressGateway&) = delete;
@@ -45,6 +46,7 @@ class EgressGateway {
   class Loop;  // private to egress.cpp
 
  private:
+  std::mutex mutex_;
   std::shared_ptr<Loop> loop_;
 };
 

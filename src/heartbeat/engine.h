@@ -25,6 +25,7 @@ class RunTokens;
 }
 namespace paperclip::environments {
 class CallbackApi;
+class EgressGateway;
 class Leases;
 class Runner;
 }
@@ -62,6 +63,8 @@ struct EngineOptions {
   std::size_t workers = 16;
   /// How agents that cannot reach the API themselves call it, and the token they do it with; none: no bridges.
   environments::CallbackApi* callbacks = nullptr;
+  /// Opens connections for sandboxes that may reach named hosts only. Null: such runs do not start.
+  environments::EgressGateway* egress = nullptr;
   std::function<SecretText(RunId)> bridge_token;
   bool scheduler_enabled = true;
   std::chrono::milliseconds scheduler_interval{30'000};

@@ -12,6 +12,7 @@
 #include "os/child_environment.h"
 #include "os/crash_point.h"
 #include "os/files.h"
+#include "runner/egress.h"
 
 namespace paperclip::heartbeat {
 
@@ -98,6 +99,7 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
     run.auth_token = options.tokens.issue(setup_.agent.id, setup_.agent.company_id, run.adapter_type, setup_.run.id, setup_.run.started_at.value_or(options.clock.now()));
     secrets.push_back(run.auth_token);
   }
+  if (place_) egress_ = TRY(RunEgress::open(options.egress, place_->description()));
   mask_ = SecretMask(secrets);
   if (!log_) TRY(open_log());
 
@@ -117,6 +119,7 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
   command_.env.assign(prepared.environment.begin(), prepared.environment.end());
   command_.stdin_text = prepared.stdin_text.value_or("");
   if (bridge_) bridge_->lay_over(command_);
+  if (egress_) egress_->lay_over(command_);
   command_.timeout = prepared.timeout;
   if (prepared.grace.count() > 0) command_.grace = prepared.grace;
   return ready;
@@ -238,6 +241,7 @@ void Execution::on_started(int pid, int process_group, Timestamp started) {
 }
 
 void Execution::on_output(const environments::OutputChunk& chunk) {
+  tell_refusals();
   const bool err = chunk.stream == environments::OutputStream::stderr_;
   crash_point("output.before");
   const bool first = !std::exchange(spoke_, true);
@@ -335,10 +339,23 @@ void Execution::flush_progress_sometimes() {
   });
 }
 
-std::shared_ptr<environments::FrameHandler> Execution::frame_handler() { return bridge_ ? bridge_->frame_handler() : nullptr; }
+std::shared_ptr<environments::FrameHandler> Execution::frame_handler() {
+  if (!egress_) return bridge_ ? bridge_->frame_handler() : nullptr;
+  auto all = std::make_shared<environments::FrameSwitch>();
+  all->add(runner::is_egress, egress_->frame_handler());
+  if (bridge_) all->add([](runner::FrameType) { return true; }, bridge_->frame_handler());
+  return all;
+}
+
+void Execution::tell_refusals() {
+  if (!egress_) return;
+  for (const auto& line : egress_->take_refusals()) say("[paperclip] " + mask_.mask(line) + "\n");
+}
 
 void Execution::on_exit(const environments::ExitStatus& status) {
   if (bridge_) bridge_->close();
+  if (egress_) egress_->close();
+  tell_refusals();
   exit_ = status;
   const Timestamp now = engine_.options.clock.now();
   write_chunk(OutputStream::stdout_, out_->finish(), out_->taken(), now);

@@ -12,6 +12,7 @@
 #include "heartbeat/engine_state.h"
 #include "heartbeat/log_pipe.h"
 #include "heartbeat/run_bridge.h"
+#include "heartbeat/run_egress.h"
 #include "heartbeat/run_log.h"
 #include "heartbeat/secret_mask.h"
 #include "heartbeat/start_context.h"
@@ -63,6 +64,8 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   /// Gives it back; the run's row says how the run ended.
   void leave_place();
   void say(std::string_view note);
+  /// Which hosts its sandbox was kept from, in the log.
+  void tell_refusals();
   Result<> start_command(bool again);
   void start_call(const adapters::HttpCall& call);
   void write_chunk(domain::OutputStream stream, std::string text, std::uint64_t offset, Timestamp at);
@@ -83,6 +86,7 @@ class Execution : public environments::RunObserver, public std::enable_shared_fr
   domain::RunSetup setup_;
   const adapters::Adapter* adapter_ = nullptr;
   std::optional<RunBridge> bridge_;  // of the process at hand
+  std::optional<RunEgress> egress_;  // likewise
   SecretMask mask_;
   std::optional<Workspace> workspace_;  // once it is prepared
   std::optional<RunLog> log_;

@@ -16,6 +16,7 @@
 #include "domain/schema/migrations.h"
 #include "domain/secrets/vault.h"
 #include "domain/storage/object_storage.h"
+#include "environments/egress.h"
 #include "environments/leases.h"
 #include "environments/local_runner.h"
 #include "environments/sandbox/driver.h"
@@ -102,6 +103,7 @@ struct Server::Parts {
   // The database delivers events to these until it is gone, so they go after it.
   std::optional<heartbeat::LiveEvents> live;
   std::optional<api::BridgeApi> callbacks;
+  environments::EgressGateway egress;
   std::unique_ptr<heartbeat::Engine> engine;
   std::unique_ptr<plugins::PluginHost> plugins;
   std::optional<environments::Configs> environment_configs;
@@ -164,6 +166,7 @@ Result<> Server::start_heartbeat(Parts& parts) {
   options.max_live_runs = config.max_live_runs;
   parts.callbacks.emplace(*parts.database, Clock::system(), [&parts](const net::Request& request, domain::Actor actor) { return parts.dispatcher->perform(request, std::move(actor)); });
   options.callbacks = &*parts.callbacks;
+  options.egress = &parts.egress;
   options.bridge_token = [&parts](RunId run) { return environments::bridge_token(parts.local_state.token_secret().expose(), run); };
   parts.workspace_host = std::make_unique<environments::WorkspaceHost>(
       environments::WorkspaceHost{{*parts.database, config.operation_log_directory}, options.host, config.instance_root});
