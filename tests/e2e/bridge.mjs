@@ -7,33 +7,9 @@
 // Prints "N passed, N failed".
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { api, base, check, finish, until } from './checks.mjs';
 
 const top = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const base = process.env.BASE;
-if (!base) throw new Error('BASE is not set: run this with scripts/with-server');
-
-let passed = 0, failed = 0;
-function check(what, ok, seen) {
-  if (ok) passed++;
-  else failed++;
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${what}${ok ? '' : `: ${JSON.stringify(seen)?.slice(0, 600)}`}`);
-}
-
-async function api(method, path, body) {
-  const response = await fetch(base + path, { method, headers: body ? { 'content-type': 'application/json' } : {}, body: body && JSON.stringify(body) });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return text ? JSON.parse(text) : null;
-}
-
-async function until(what, seconds, probe) {
-  const end = Date.now() + seconds * 1000;
-  for (let last; ; await new Promise((done) => setTimeout(done, 100))) {
-    last = await probe();
-    if (last) return last;
-    if (Date.now() > end) throw new Error(`timed out after ${seconds} s: ${what}`);
-  }
-}
 
 /** Starts a run of the agent and returns it with what it printed, once it is over. */
 async function outcome(company, agent, before) {
@@ -105,5 +81,4 @@ try {
 } catch (problem) {
   check(String(problem.stack ?? problem), false);
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

@@ -9,35 +9,11 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { api, check, finish, until } from './checks.mjs';
 
 const top = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const base = process.env.BASE;
 const claude = process.env.CLAUDE_BIN ?? join(top, 'build/tools/node_modules/.bin/claude');
-if (!base) throw new Error('BASE is not set: run this with scripts/with-server');
 if (!existsSync(claude)) throw new Error(`${claude} is not there: run scripts/fetch-claude first`);
-
-let passed = 0, failed = 0;
-function check(what, ok, seen) {
-  if (ok) passed++;
-  else failed++;
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${what}${ok ? '' : `: ${JSON.stringify(seen)?.slice(0, 600)}`}`);
-}
-
-async function api(method, path, body) {
-  const response = await fetch(base + path, { method, headers: body ? { 'content-type': 'application/json' } : {}, body: body && JSON.stringify(body) });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return text ? JSON.parse(text) : null;
-}
-
-async function until(what, seconds, probe) {
-  const end = Date.now() + seconds * 1000;
-  for (let last; ; await new Promise((done) => setTimeout(done, 100))) {
-    last = await probe();
-    if (last) return last;
-    if (Date.now() > end) throw new Error(`timed out after ${seconds} s: ${what}`);
-  }
-}
 
 // ---- the model ---------------------------------------------------------------------------------------------------------
 
@@ -114,5 +90,4 @@ try {
 } finally {
   endpoint.kill();
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

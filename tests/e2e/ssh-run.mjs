@@ -10,30 +10,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { api, base, check, finish, until } from './checks.mjs';
 
-const base = process.env.BASE;
-if (!base) throw new Error('BASE is not set: run this with scripts/with-server');
-
-let passed = 0, failed = 0;
-function check(what, ok, seen) {
-  if (ok) passed++;
-  else failed++;
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${what}${ok ? '' : `: ${JSON.stringify(seen)?.slice(0, 900)}`}`);
-}
-async function api(method, path, body) {
-  const response = await fetch(base + path, { method, headers: body ? { 'content-type': 'application/json' } : {}, body: body && JSON.stringify(body) });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return text ? JSON.parse(text) : null;
-}
-async function until(what, seconds, probe) {
-  const end = Date.now() + seconds * 1000;
-  for (let last; ; await new Promise((done) => setTimeout(done, 50))) {
-    last = await probe();
-    if (last) return last;
-    if (Date.now() > end) throw new Error(`timed out after ${seconds} s: ${what}`);
-  }
-}
 const commandLines = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((pid) => {
   try { return { pid: Number(pid), line: readFileSync(`/proc/${pid}/cmdline`, 'utf8') }; } catch { return { pid: Number(pid), line: '' }; }
 });
@@ -145,5 +123,4 @@ try {
   sshd.kill();
   rmSync(there, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();
