@@ -276,7 +276,7 @@ void Execution::write_chunk(OutputStream stream, std::string text, std::uint64_t
   {
     std::lock_guard lock(log_mutex_);
     unwritten_.push_back({stream, text, offset, at});
-    if (disk_waits_) engine_.options.runner.pause(setup_.run.id);  // again: it may have started since
+    if (disk_waits_) runner().pause(setup_.run.id);  // again: it may have started since
     else write_lines();
   }
   progress_.at = at;
@@ -303,7 +303,7 @@ void Execution::write_lines() {
     const auto before = log_->bytes();
     if (auto written = log_->append(line.at, line.stream, line.text, line.offset); !written) {
       if (!disk_waits_) spdlog::error("run_log.write_failed run={} error=\"{}\"", setup_.run.id.view(), written.error().message);
-      engine_.options.runner.pause(setup_.run.id);
+      runner().pause(setup_.run.id);
       disk_waits_ = true;
       engine_.run_later(log_retry, [self = shared_from_this()] { self->write_again(); });
       return;
@@ -323,7 +323,7 @@ void Execution::write_again() {
     end_waits = end_waits_;
   }
   spdlog::info("run_log.writes_again run={}", setup_.run.id.view());
-  engine_.options.runner.resume(setup_.run.id);
+  runner().resume(setup_.run.id);
   if (end_waits) end_process();
 }
 

@@ -136,9 +136,6 @@ TEST_P(Selection, A_run_whose_adapter_cannot_work_there_fails_and_does_not_run_h
 }
 
 TEST_P(Selection, First_runs_of_one_agent_at_the_same_time_all_count) {
-  // Open: there some of six ends at once collide with each other until they are given up for the moment; the engine tries
-  // them again later.
-  if (!sqlite()) GTEST_SKIP() << "not shown on PostgreSQL yet";
   agent_ = hire("Many", R"({"heartbeat":{"maxConcurrentRuns":8}})");
   for (int n = 0; n < 6; ++n) wake(agent_.id, about(open_issue(IssueStatus::todo, agent_.id), "issue_assigned"));
   const auto claimed = claim(agent_.id);

@@ -136,7 +136,9 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
     throw std::logic_error("run " + id.str() + " cannot go from " + std::string(to_text(run.status)) + " to " + std::string(to_text(outcome.status)));
   const bool was_cancelled = run.status == RunStatus::cancelled;
   const RunIdentity identity{run.id, run.company_id, run.agent_id};
-  const auto agent = tx.one<WakeAgent>("select {} from agents where id = :1", run.agent_id);
+  // Locked before any row that refers to it: two ends of one agent's runs that both hold it shared by such rows, and both
+  // want to write it, wait for each other on PostgreSQL until one is broken off, and again when it comes back.
+  const auto agent = tx.one<WakeAgent>("select {} from agents where id = :1 {for update}", run.agent_id);
   if (!agent) return not_found("Agent not found");
   const json::object context = context_of(run.context_snapshot);
 
