@@ -212,58 +212,6 @@ std::optional<HttpRefusal> parse_head(std::string_view text, HttpHead& head) {
   return settle(framing, http_1_0, head);
 }
 
-ChunkReader::Progress ChunkReader::take(std::string_view& input, std::string& body, std::size_t limit) {
-  const auto next_is = [&](char wanted, At then) {
-    if (input.front() != wanted) return false;
-    input.remove_prefix(1);
-    at_ = then;
-    return true;
-  };
-  while (!input.empty()) {
-    switch (at_) {
-      case At::size: {
-        const char c = lower(input.front());
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (digit < 0) {
-          if (digits_ == 0 || !next_is('\r', At::size_end)) return Progress::malformed;
-          break;
-        }
-        if (++digits_ > 8) return Progress::malformed;
-        left_ = left_ * 16 + static_cast<std::uint64_t>(digit);
-        input.remove_prefix(1);
-        break;
-      }
-      case At::size_end:
-        if (!next_is('\n', left_ == 0 ? At::last_return : At::data)) return Progress::malformed;
-        if (left_ > limit - body.size()) return Progress::too_large;
-        break;
-      case At::data: {
-        const auto piece = input.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size())));
-        body.append(piece);
-        input.remove_prefix(piece.size());
-        left_ -= piece.size();
-        if (left_ == 0) at_ = At::data_return;
-        break;
-      }
-      case At::data_return:
-        if (!next_is('\r', At::data_end)) return Progress::malformed;
-        break;
-      case At::data_end:
-        if (!next_is('\n', At::size)) return Progress::malformed;
-        digits_ = 0;
-        break;
-      case At::last_return:
-        if (!next_is('\r', At::last_end)) return Progress::malformed;
-        break;
-      case At::last_end:
-        if (!next_is('\n', At::size)) return Progress::malformed;
-        *this = ChunkReader();
-        return Progress::done;
-    }
-  }
-  return Progress::more;
-}
-
 std::string write_answer(int status, const std::vector<HeaderField>& headers, std::string_view body, bool head_only,
                          bool keep_alive) {
   std::string out = "HTTP/1.1 " + std::to_string(status);

@@ -38,20 +38,6 @@ HeadEnd find_head_end(std::string_view input, std::size_t& size, HttpRefusal& re
 /// Nullopt if the head was understood.
 std::optional<HttpRefusal> parse_head(std::string_view head, HttpHead& out);
 
-/// Takes a chunked body apart: no extensions, no trailers, no bare line feeds.
-class ChunkReader {
- public:
-  enum class Progress { more, done, malformed, too_large };
-  /// Eats from the front of `input`; `body` never grows beyond `limit`.
-  Progress take(std::string_view& input, std::string& body, std::size_t limit);
-
- private:
-  enum class At { size, size_end, data, data_return, data_end, last_return, last_end };
-  At at_ = At::size;
-  std::uint64_t left_ = 0;
-  int digits_ = 0;
-};
-
 /// A whole answer. HEAD gets the fields alone.
 std::string write_answer(int status, const std::vector<HeaderField>& headers, std::string_view body, bool head_only,
                          bool keep_alive);

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "base/chunked_body.h"
+
 namespace paperclip::runner {
 namespace {
 
@@ -48,7 +50,7 @@ struct CallbackListener::Connection {
   State state = State::head;
   std::string in, out, body;
   HttpHead head;
-  ChunkReader chunks;
+  ChunkedBody chunks;
   std::uint64_t id = 0;
   std::int64_t accepted_at = 0;
   std::int64_t deadline = 0;
@@ -194,9 +196,9 @@ bool CallbackListener::read_body(Connection& connection) {
   bool whole = false;
   if (connection.head.chunked) {
     const auto progress = connection.chunks.take(input, connection.body, settings_.max_body_bytes);
-    if (progress == ChunkReader::Progress::malformed) refuse(connection, 400, "Malformed chunked body");
-    if (progress == ChunkReader::Progress::too_large) refuse(connection, 502, "Bridge request body exceeded the configured size limit.");
-    whole = progress == ChunkReader::Progress::done;
+    if (progress == ChunkedBody::Progress::malformed) refuse(connection, 400, "Malformed chunked body");
+    if (progress == ChunkedBody::Progress::too_large) refuse(connection, 502, "Bridge request body exceeded the configured size limit.");
+    whole = progress == ChunkedBody::Progress::done;
   } else {
     const std::size_t piece = std::min<std::size_t>(connection.head.content_length - connection.body.size(), input.size());
     connection.body.append(input.substr(0, piece));

@@ -133,7 +133,7 @@ std::optional<Refusal> Connection::begin_body(bool body_has_begun) {
   if (head_->content_length > body_limit_) return Refusal{413, "Request body too large"};
   if (!head_->chunked) head_->request.body.reserve(std::min<std::size_t>(head_->content_length, most_reserved));
   if (head_->expects_continue && !body_has_begun) outgoing_.add_text("HTTP/1.1 100 Continue\r\n\r\n");
-  chunks_ = ChunkDecoder();
+  chunks_ = ChunkedBody();
   state_ = State::reading_body;
   return std::nullopt;
 }
@@ -142,10 +142,10 @@ bool Connection::take_body(std::string_view& input) {
   std::string& body = head_->request.body;
   if (head_->chunked) {
     switch (chunks_.take(input, body, body_limit_)) {
-      case ChunkDecoder::Progress::more: return false;
-      case ChunkDecoder::Progress::malformed: return refuse({400, "Malformed chunked body"}), false;
-      case ChunkDecoder::Progress::too_large: return refuse({413, "Request body too large"}), false;
-      case ChunkDecoder::Progress::done: break;
+      case ChunkedBody::Progress::more: return false;
+      case ChunkedBody::Progress::malformed: return refuse({400, "Malformed chunked body"}), false;
+      case ChunkedBody::Progress::too_large: return refuse({413, "Request body too large"}), false;
+      case ChunkedBody::Progress::done: break;
     }
   } else {
     const auto piece = input.substr(0, head_->content_length - body.size());

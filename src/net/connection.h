@@ -79,7 +79,7 @@ class Connection final : public LoopMember, public std::enable_shared_from_this<
   HeadScanner scanner_;
   std::optional<RequestHead> head_;  // from its head until it is handed on; an upgrade's until it is decided
   std::size_t body_limit_ = 0;
-  ChunkDecoder chunks_;
+  ChunkedBody chunks_;
   std::optional<Response> early_answer_;  // came while it could not be written yet
   Outgoing outgoing_;
 };

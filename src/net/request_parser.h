@@ -5,10 +5,11 @@
 #include <string_view>
 #include <variant>
 
+#include "base/chunked_body.h"
 #include "net/http.h"
 
 /// Private to this room. The guard and the parser in one: there is no second reader of the same bytes that could see
-/// something else in them (docs/decisions/http-parser.md). Everything RFC 9112 leaves to a recipient's patience is
+/// something else in them (docs/decisions/0005-http-parser.md). Everything RFC 9112 leaves to a recipient's patience is
 /// refused.
 namespace paperclip::net {
 
@@ -43,19 +44,5 @@ class HeadScanner {
 
 /// Parses a whole head as HeadScanner found it.
 std::variant<RequestHead, Refusal> parse_head(std::string_view head);
-
-/// Takes a chunked body apart. No chunk extensions, no trailers, no bare line feeds.
-class ChunkDecoder {
- public:
-  enum class Progress { more, done, malformed, too_large };
-  /// Eats from the front of `input` and appends to `body`, which never grows beyond `limit`.
-  Progress take(std::string_view& input, std::string& body, std::size_t limit);
-
- private:
-  enum class At { size, size_line_feed, data, data_return, data_line_feed, end_return, end_line_feed };
-  At at_ = At::size;
-  std::uint64_t left_ = 0;
-  int digits_ = 0;
-};
 
 }  // namespace paperclip::net

@@ -79,48 +79,48 @@ TEST(RequestParser, A_head_at_the_limit_passes_and_beyond_is_431) {
 }
 
 struct ChunkCase {
-  ChunkDecoder::Progress end;
+  ChunkedBody::Progress end;
   std::string body;
 };
 
 // The whole at once and byte by byte must come out alike.
 ChunkCase decode(std::string_view text, std::size_t limit = 1000) {
-  ChunkCase whole{ChunkDecoder::Progress::more, {}}, bytes = whole;
-  ChunkDecoder at_once, piecewise;
+  ChunkCase whole{ChunkedBody::Progress::more, {}}, bytes = whole;
+  ChunkedBody at_once, piecewise;
   auto rest = text;
   whole.end = at_once.take(rest, whole.body, limit);
   std::size_t eaten = 0;
-  for (; eaten < text.size() && bytes.end == ChunkDecoder::Progress::more; ++eaten) {
+  for (; eaten < text.size() && bytes.end == ChunkedBody::Progress::more; ++eaten) {
     auto one = text.substr(eaten, 1);
     bytes.end = piecewise.take(one, bytes.body, limit);
   }
   EXPECT_EQ(whole.end, bytes.end) << text;
   EXPECT_EQ(whole.body, bytes.body) << text;
-  if (whole.end == ChunkDecoder::Progress::done) { EXPECT_EQ(rest, text.substr(eaten)) << text; }
+  if (whole.end == ChunkedBody::Progress::done) { EXPECT_EQ(rest, text.substr(eaten)) << text; }
   return whole;
 }
 
-TEST(ChunkDecoder, Puts_the_body_together_and_leaves_what_follows) {
+TEST(ChunkedBody, Puts_the_body_together_and_leaves_what_follows) {
   const auto result = decode("5\r\nhello\r\n00A\r\n, world!!\n\r\n0\r\n\r\nGET /next");
-  EXPECT_EQ(result.end, ChunkDecoder::Progress::done);
+  EXPECT_EQ(result.end, ChunkedBody::Progress::done);
   EXPECT_EQ(result.body, "hello, world!!\n");
-  EXPECT_EQ(decode("0\r\n\r\n").end, ChunkDecoder::Progress::done);
-  EXPECT_EQ(decode("5\r\nhel").end, ChunkDecoder::Progress::more);
+  EXPECT_EQ(decode("0\r\n\r\n").end, ChunkedBody::Progress::done);
+  EXPECT_EQ(decode("5\r\nhel").end, ChunkedBody::Progress::more);
 }
 
-TEST(ChunkDecoder, Refuses_every_liberty) {
+TEST(ChunkedBody, Refuses_every_liberty) {
   for (const char* text :
        {"5;name=value\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n", " 5\r\nhello\r\n", "+5\r\n", "-1\r\n", "0x5\r\n",
         "\r\n", "5\nhello\n0\n\n", "5\r\nhelloX\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello0\r\n\r\n",
         "0\r\nTrailer: x\r\n\r\n", "0\r\n\n", "0\r\nX", "000000005\r\nhello\r\n", "g\r\n", "5\rhello"})
-    EXPECT_EQ(decode(text).end, ChunkDecoder::Progress::malformed) << text;
+    EXPECT_EQ(decode(text).end, ChunkedBody::Progress::malformed) << text;
 }
 
-TEST(ChunkDecoder, Stops_at_the_limit_before_the_bytes_come) {
-  EXPECT_EQ(decode("a\r\n0123456789\r\n0\r\n\r\n", 10).end, ChunkDecoder::Progress::done);
-  EXPECT_EQ(decode("b\r\n", 10).end, ChunkDecoder::Progress::too_large);
-  EXPECT_EQ(decode("6\r\n012345\r\n5\r\n", 10).end, ChunkDecoder::Progress::too_large);
-  EXPECT_EQ(decode("ffffffff\r\n", 10).end, ChunkDecoder::Progress::too_large);
+TEST(ChunkedBody, Stops_at_the_limit_before_the_bytes_come) {
+  EXPECT_EQ(decode("a\r\n0123456789\r\n0\r\n\r\n", 10).end, ChunkedBody::Progress::done);
+  EXPECT_EQ(decode("b\r\n", 10).end, ChunkedBody::Progress::too_large);
+  EXPECT_EQ(decode("6\r\n012345\r\n5\r\n", 10).end, ChunkedBody::Progress::too_large);
+  EXPECT_EQ(decode("ffffffff\r\n", 10).end, ChunkedBody::Progress::too_large);
 }
 
 }  // namespace

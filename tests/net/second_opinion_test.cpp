@@ -31,8 +31,8 @@ std::optional<Read> read_ours(std::string_view text) {
   Read out{std::move(*head), {}, *size};
   auto rest = text.substr(*size);
   if (out.head.chunked) {
-    ChunkDecoder chunks;
-    if (chunks.take(rest, out.body, 1000) != ChunkDecoder::Progress::done) return std::nullopt;
+    ChunkedBody chunks;
+    if (chunks.take(rest, out.body, 1000) != ChunkedBody::Progress::done) return std::nullopt;
   } else {
     if (rest.size() < out.head.content_length) return std::nullopt;
     out.body = rest.substr(0, out.head.content_length);
