@@ -10,7 +10,7 @@ namespace paperclip::heartbeat {
 using namespace std::chrono_literals;
 
 namespace {
-constexpr auto acquire_patience = 3min;
+constexpr auto acquire_patience = 3min, provision_patience = 5min;
 constexpr auto upload_patience = 30min, back_patience = 30min;
 }  // namespace
 
@@ -36,6 +36,7 @@ Result<> Execution::furnish_place(const adapters::PreparedRun& prepared) {
   if (!synced) return unprocessable("Failed to bring the workspace to " + where.label + ": " + synced.error().message);
   uploaded_ = true;
   for (const auto& line : *synced) say("[paperclip] " + line + "\n");
+  if (const auto command = provision_command(setup_)) TRY(provision_place(*place_, setup_, *command, Deadline::in(provision_patience)));
   if (auto brought = bring_assets(*place_, prepared.assets, engine_.options.host, deadline); !brought)
     return unprocessable("Failed to bring the agent's files to " + place_->description().label + ": " + brought.error().message);
   return {};

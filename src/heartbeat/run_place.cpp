@@ -118,9 +118,9 @@ Result<std::vector<std::string>> bring_workspace_back(environments::Place& place
   return report.lines();
 }
 
-Result<> provision_place(environments::Place& place, const domain::RunSetup& setup, const std::string& command, Deadline deadline) {
+Result<> provision_place(environments::Place& place, const domain::RunSetup& setup, const domain::HostCommand& command, Deadline deadline) {
   environments::PlaceCommand request;
-  request.argv = {"bash", "-lc", command};
+  request.argv = {"bash", "-lc", command.text()};
   request.environment = {{"SHELL", "/bin/bash"}};
   const auto output = place.run_command(request, deadline);
   const std::string prefix = "Failed to provision workspace for environment \"" + setup.environment_name + "\" (" + setup.environment_driver + "): ";

@@ -47,6 +47,6 @@ Result<std::vector<std::string>> bring_workspace_back(environments::Place& place
 
 /// The configured provision command, after the workspace is there and with nothing of the run in its environment. The
 /// error is `Failed to provision workspace …` (spec/environments.md 9 step 5).
-Result<> provision_place(environments::Place& place, const domain::RunSetup& setup, const std::string& command, Deadline deadline);
+Result<> provision_place(environments::Place& place, const domain::RunSetup& setup, const domain::HostCommand& command, Deadline deadline);
 
 }  // namespace paperclip::heartbeat

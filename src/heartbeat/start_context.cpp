@@ -72,15 +72,17 @@ void add_work(json::object& context, const domain::RunSetup& setup) {
   context["paperclipTaskMarkdown"] = adapters::task_markdown(issue, comment);
 }
 
+// A command of the run's workspace: what the workspace remembers, else what its strategy plans.
+json::value workspace_command(const domain::RunSetup& setup, std::string_view key, const std::optional<domain::HostCommand>* planned) {
+  const json::value config = stored_config(setup);
+  if (const auto* found = member(config, key)) return *found;
+  return planned != nullptr && *planned ? json::value((*planned)->text()) : json::value(nullptr);
+}
+
 // spec/environments.md 9.1.
 json::object realization_request(const domain::RunSetup& setup, const Workspace& workspace) {
   const auto& place = workspace.place;
   const auto& strategy = setup.workspace.strategy;
-  const json::value config = stored_config(setup);
-  const auto command = [&](const char* key, const std::optional<domain::HostCommand>* planned) {
-    if (const auto* found = member(config, key)) return *found;
-    return planned != nullptr && *planned ? json::value((*planned)->text()) : json::value(nullptr);
-  };
   const auto* runtime = setup.workspace.snapshot.if_contains("workspaceRuntime");
   return json::object{
       {"version", 1},
@@ -94,9 +96,9 @@ json::object realization_request(const domain::RunSetup& setup, const Workspace&
       {"source", json::object{{"kind", place.source}, {"localPath", place.cwd}, {"projectId", or_null(workspace.project_id)},
                               {"projectWorkspaceId", or_null(place.project_workspace_id)}, {"repoUrl", or_null(place.repo_url)}, {"repoRef", or_null(place.repo_ref)},
                               {"strategy", place.strategy}, {"branchName", or_null(place.branch_name)}, {"worktreePath", or_null(place.worktree_path)}}},
-      {"runtimeOverlay", json::object{{"provisionCommand", command("provisionCommand", strategy ? &strategy->provision : nullptr)},
-                                      {"teardownCommand", command("teardownCommand", strategy ? &strategy->teardown : nullptr)},
-                                      {"cleanupCommand", command("cleanupCommand", nullptr)},
+      {"runtimeOverlay", json::object{{"provisionCommand", workspace_command(setup, "provisionCommand", strategy ? &strategy->provision : nullptr)},
+                                      {"teardownCommand", workspace_command(setup, "teardownCommand", strategy ? &strategy->teardown : nullptr)},
+                                      {"cleanupCommand", workspace_command(setup, "cleanupCommand", nullptr)},
                                       {"workspaceRuntime", runtime == nullptr ? json::value(nullptr) : *runtime}}}};
 }
 
@@ -134,6 +136,13 @@ json::object local_record(const domain::RunSetup& setup, const Workspace& worksp
 }
 
 }  // namespace
+
+std::optional<domain::HostCommand> provision_command(const domain::RunSetup& setup) {
+  const auto& strategy = setup.workspace.strategy;
+  const json::value command = workspace_command(setup, "provisionCommand", strategy ? &strategy->provision : nullptr);
+  if (!command.is_string()) return std::nullopt;
+  return domain::HostCommand::stored(std::string(command.get_string()));
+}
 
 StartContext start_context(const domain::RunSetup& setup, const Workspace& workspace) {
   StartContext start;

@@ -1,15 +1,16 @@
 #include "../environments/sshd.h"
 #include "domain/environments/environments.h"
-#include "engine_fixture.h"
 #include "environments/configs.h"
 #include "environments/leases.h"
 #include "environments/ssh/driver.h"
+#include "os/files.h"
+#include "project_work.h"
 
 namespace paperclip::test {
 namespace {
 
 /// The real engine, a real sshd, agents of kind `process` whose default environment is that host.
-class RemoteRun : public Running {
+class RemoteRun : public ProjectWork {
  protected:
   void SetUp() override {
     if (!environments::Sshd::is_possible()) GTEST_SKIP() << "sshd is not installed";
@@ -69,6 +70,37 @@ TEST_P(RemoteRun, Works_over_there_with_its_workspace) {
   const auto made = os::read_file(home_of(agent) / "made.txt");
   ASSERT_TRUE(made) << log_of(id);
   EXPECT_EQ(*made, "made\n");
+  EXPECT_TRUE(all_leases_over());
+}
+
+// What the board configured to make the workspace ready runs over there, once the workspace is there, and nothing of the
+// run is in its environment. What it says when it fails is the run's error.
+TEST_P(RemoteRun, Makes_the_workspace_ready_over_there) {
+  const auto agent = remote_worker("Ada", "cat provisioned.txt 2>/dev/null || echo nothing");
+  const auto alpha = project();
+  const auto here = place_.path() / "alpha";
+  ASSERT_TRUE(os::make_directories(here));
+  folder(alpha, here.string());
+  const auto issue = issue_of(alpha, agent);
+  const auto configured = [&](const std::string& command) {
+    json::object config = value<RawJson>("select adapter_config from agents where id = :1", agent.id)->parse().as_object();
+    config["workspaceStrategy"] = json::object{{"type", "project_primary"}, {"provisionCommand", command}};
+    ASSERT_TRUE(execute("update agents set adapter_config = :1 where id = :2", RawJson(json::value(config)), agent.id).ok());
+  };
+  const RunId first = work(agent, issue);
+  ASSERT_TRUE(reaches(first, domain::RunStatus::succeeded)) << run(first).error.value_or("") << log_of(first);
+  EXPECT_NE(log_of(first).find("nothing"), std::string::npos) << log_of(first);
+
+  configured("echo \"in $PWD with $SHELL and ${PAPERCLIP_RUN_ID:-no run}\" > provisioned.txt");
+  const RunId second = work(agent, issue);
+  ASSERT_TRUE(reaches(second, domain::RunStatus::succeeded)) << run(second).error.value_or("") << log_of(second);
+  EXPECT_NE(log_of(second).find("in " + sshd_->workspace().string()), std::string::npos) << log_of(second);
+  EXPECT_NE(log_of(second).find("with /bin/bash and no run"), std::string::npos) << log_of(second);
+
+  configured("echo no compiler here >&2; exit 3");
+  const RunId third = work(agent, issue);
+  ASSERT_TRUE(reaches(third, domain::RunStatus::failed)) << log_of(third);
+  EXPECT_EQ(run(third).error.value_or(""), "Failed to provision workspace for environment \"there\" (ssh): exit code 3: no compiler here");
   EXPECT_TRUE(all_leases_over());
 }
 

@@ -1,9 +1,8 @@
 #include <fstream>
 
 #include "domain/instance/instance.h"
-#include "domain/projects/project.h"
 #include "domain/workspaces/execution_workspace.h"
-#include "engine_fixture.h"
+#include "project_work.h"
 
 /// Where runs work (spec/workspaces.md 3, 11), with real processes and repositories.
 namespace paperclip::heartbeat {
@@ -14,7 +13,7 @@ using namespace std::chrono_literals;
 using domain::ExecutionWorkspace;
 using domain::RunStatus;
 
-class Places : public test::Running {
+class Places : public test::ProjectWork {
  protected:
   fs::path repo() const { return fs::canonical(place_.path()) / "repo"; }
   void make_repository() {
@@ -36,51 +35,12 @@ class Places : public test::Running {
     settings.created_at = settings.updated_at = Clock::system().now();
     add(settings);
   }
-  ProjectId project(const std::string& policy = "null") {
-    domain::Project row;
-    row.id = fresh<ProjectId>();
-    row.company_id = company_.id;
-    row.name = "Alpha";
-    if (policy != "null") row.execution_workspace_policy = RawJson(policy);
-    row.created_at = row.updated_at = Clock::system().now();
-    add(row);
-    return row.id;
-  }
-  ProjectWorkspaceId folder(ProjectId project, std::optional<std::string> cwd, std::optional<std::string> url = std::nullopt) {
-    domain::ProjectWorkspace row;
-    row.id = fresh<ProjectWorkspaceId>();
-    row.company_id = company_.id;
-    row.project_id = project;
-    row.name = "w";
-    row.cwd = std::move(cwd);
-    row.repo_url = std::move(url);
-    row.created_at = row.updated_at = Clock::system().now() + std::chrono::milliseconds(++folders_);
-    add(row);
-    return row.id;
-  }
-  // `pwd` of a run on an issue of the project.
-  RunId work(const domain::Agent& agent, IssueId issue) {
-    auto wish = request("automation");
-    wish.reason = "issue_commented";
-    wish.payload = json::object{{"issueId", issue.view()}};
-    wish.context = json::object{{"issueId", issue.view()}, {"source", "issue.comment"}};
-    const auto attempt = wake(agent.id, wish);
-    EXPECT_TRUE(attempt.outcome.run_id);
-    return attempt.outcome.run_id.value_or(RunId());
-  }
-  IssueId issue_of(ProjectId project, const domain::Agent& agent) {
-    const auto issue = open_issue(domain::IssueStatus::in_progress, agent.id);
-    EXPECT_TRUE(execute("update issues set project_id = :1 where id = :2", project, issue).ok());
-    return issue;
-  }
   std::vector<ExecutionWorkspace> workspaces() {
     return database_->read([&](store::Reader& reader) { return reader.all<ExecutionWorkspace>("select {} from execution_workspaces order by created_at, id"); });
   }
   std::string place_of(RunId id) { return text_at(*find_path(context(id), "paperclipWorkspace"), "cwd").value_or("(none)"); }
   // Agents of kind `process` run in the workspace's folder.
   domain::Agent teller() { return worker("teller", "pwd"); }
-
-  int folders_ = 0;
 };
 
 TEST_P(Places, A_run_of_a_project_works_in_its_folder_and_leaves_one_row) {
