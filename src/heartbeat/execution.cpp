@@ -90,11 +90,14 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
   run.instance_root = options.instance_root;
   run.server_cwd = options.server_cwd;
   run.host = options.host;
-  bridge_ = adapter_->form() == adapters::RunForm::http_call ? std::nullopt : RunBridge::open(options, setup_);
+  // Where no runner works nobody listens for the agent, and this server's own address leads nowhere.
+  const bool can_call = !place_ || !place_->description().runner.empty();
+  if (!can_call) ready.start.notes.push_back("No runner works in the " + place_->description().label + ", so the agent cannot call the API from there.");
+  bridge_ = adapter_->form() == adapters::RunForm::http_call || !can_call ? std::nullopt : RunBridge::open(options, setup_);
   if (bridge_) {
     bridge_->describe(run);
     secrets.push_back(bridge_->token());
-  } else if (adapter_->wants_run_token()) {
+  } else if (can_call && adapter_->wants_run_token()) {
     // Of the claim's time, so that a server that takes the run over makes the same token and masks it.
     run.auth_token = options.tokens.issue(setup_.agent.id, setup_.agent.company_id, run.adapter_type, setup_.run.id, setup_.run.started_at.value_or(options.clock.now()));
     secrets.push_back(run.auth_token);
