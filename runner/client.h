@@ -33,8 +33,9 @@ class Client {
   void send(const OutputLog& log);
   /// More could be sent, were the socket ready.
   bool wants_to_send(const OutputLog& log) const { return !gone() && !deaf_ && (!all_sent() || may_send_output(log)); }
-  /// Everything in the log was sent, or nothing was asked for.
-  bool caught_up(const OutputLog& log) const { return !attached_ || deaf_ || sent_ >= log.size(); }
+  /// It has asked for the output and everything in the log was sent. One that has not asked yet may be about to: were it
+  /// told of the exit, it would take the output for complete.
+  bool caught_up(const OutputLog& log) const { return attached_ && (deaf_ || sent_ >= log.size()); }
 
   bool attached() const { return attached_; }
   std::uint64_t acknowledged() const { return acknowledged_; }

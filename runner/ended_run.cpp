@@ -79,7 +79,7 @@ void serve_ended(int directory, const std::string& exit, Descriptor peer) {
   Client client(std::move(peer));
   while (!client.gone()) {
     client.send(log);
-    if (client.attached() && client.caught_up(log) && !client.told_exit) {
+    if (client.caught_up(log) && !client.told_exit) {
       append_message(client.outbox(), FrameType::exited, exit);
       client.told_exit = true;
       client.send(log);

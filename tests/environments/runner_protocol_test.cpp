@@ -1,4 +1,5 @@
 // What server and runner exchange: whole, cut at every byte, and from a peer that makes no sense.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -6,6 +7,7 @@
 
 #include <random>
 
+#include "environments/live_run.h"
 #include "environments/run_files.h"
 #include "os/descriptor.h"
 #include "run_fixture.h"
@@ -154,6 +156,43 @@ TEST_F(StrangePeerTest, Nonsense_on_the_socket_does_not_hurt_the_run) {
   for (int i = 0; i < 50; ++i) crowd.push_back(connect());
   EXPECT_EQ(recorder->wait_exit().exit_code, 0);
   EXPECT_EQ(recorder->out(), "up\nend\n");
+}
+
+// Who connects while the run ends, and only then asks for the output, gets all of it before the exit.
+TEST_F(StrangePeerTest, An_exit_is_told_after_the_output_also_to_who_asks_late) {
+  const auto recorder = start(shell("echo up; while [ ! -e '" + root_.path().string() + "/gate' ]; do sleep 0.01; done; echo end"));
+  recorder->wait_output("up");
+  const os::Descriptor peer = connect();
+  ASSERT_TRUE(peer);
+  ASSERT_EQ(::fcntl(peer.get(), F_SETFL, 0), 0);
+  std::string status;
+  append_frame(status, FrameType::status, "");
+  say(peer, status);
+  char answer[1024];
+  ASSERT_GT(::recv(peer.get(), answer, sizeof answer, 0), 0) << "the runner knows this connection";
+  ASSERT_TRUE(os::write_file_atomically(root_.path() / "gate", ""));
+  recorder->wait_exit();
+
+  std::string frames;
+  append_hello(frames);
+  append_attach(frames, 0, environments::run_window_bytes);
+  say(peer, frames);
+  std::string heard;
+  for (ssize_t got; (got = ::recv(peer.get(), answer, sizeof answer, 0)) > 0;) heard.append(answer, static_cast<std::size_t>(got));
+  std::vector<FrameType> order;
+  std::string said;
+  for (std::string_view left = heard; !left.empty();) {
+    Frame frame;
+    ASSERT_EQ(read_frame(left, frame), FrameRead::complete);
+    if (frame.type == FrameType::output || frame.type == FrameType::exited) order.push_back(frame.type);
+    if (frame.type == FrameType::output)
+      for (std::string_view records = frame.payload.substr(sizeof(std::uint64_t)); const auto record = read_record(records); records.remove_prefix(record->size()))
+        said += record->bytes;
+    left.remove_prefix(frame.size());
+  }
+  EXPECT_EQ(said, "up\nend\n");
+  ASSERT_FALSE(order.empty());
+  EXPECT_EQ(order.back(), FrameType::exited);
 }
 
 // A second start, or one on the wrong connection, changes nothing.
