@@ -5,22 +5,10 @@
 //   scripts/with-server node tests/e2e/claude-works-a-ticket.mjs      (BASE is the server; CLAUDE_BIN another command line)
 //
 // Prints "N passed, N failed".
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { api, check, finish, until } from './checks.mjs';
+import { agentCurl as curl, api, check, claudeEnvironment, claudeProgram, finish, modelEndpoint, until } from './checks.mjs';
 
-const top = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const claude = process.env.CLAUDE_BIN ?? join(top, 'build/tools/node_modules/.bin/claude');
-if (!existsSync(claude)) throw new Error(`${claude} is not there: run scripts/fetch-claude first`);
-
-// ---- the model ---------------------------------------------------------------------------------------------------------
-
-const endpoint = spawn(process.execPath, [join(top, 'tests/support/model-endpoint.mjs')], { stdio: ['pipe', 'pipe', 'inherit'] });
-const { port } = await new Promise((done) => endpoint.stdout.once('data', (line) => done(JSON.parse(String(line).split('\n')[0]))));
-
-const curl = 'curl -sS -H "Authorization: Bearer $PAPERCLIP_API_KEY" -H "X-Paperclip-Run-Id: $PAPERCLIP_RUN_ID" -H "Content-Type: application/json"';
+const claude = claudeProgram();
+const endpoint = await modelEndpoint();
 const script = {
   runs: [
     [
@@ -38,7 +26,7 @@ const script = {
 };
 
 try {
-  await fetch(`http://127.0.0.1:${port}/__scripts/worker`, { method: 'PUT', body: JSON.stringify(script) });
+  await endpoint.say('worker', ...script.runs);
 
   // ---- the company -------------------------------------------------------------------------------------------------------
   const company = await api('POST', '/api/companies', { name: 'Claude at work' });
@@ -46,8 +34,7 @@ try {
     name: 'Clara', role: 'engineer', adapterType: 'claude_local',
     adapterConfig: {
       command: claude,
-      env: { ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}/worker`, ANTHROPIC_API_KEY: 'a-key-for-nobody', IS_SANDBOX: '1', DISABLE_AUTOUPDATER: '1',
-             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1' },
+      env: claudeEnvironment(`${endpoint.url}/worker`),
       timeoutSec: 120,
     },
   });
@@ -81,13 +68,13 @@ try {
   const secondRun = await api('GET', `/api/heartbeat-runs/${second.id}`);
   check('the second run succeeded', secondRun.status === 'succeeded', secondRun);
   check('it resumed the session', secondRun.sessionIdBefore === firstRun.sessionIdAfter, [secondRun.sessionIdBefore, firstRun.sessionIdAfter]);
-  const asked = await (await fetch(`http://127.0.0.1:${port}/__requests`)).json();
+  const asked = await endpoint.requests();
   const texts = JSON.stringify(asked);
   check('the model saw the earlier conversation', texts.includes('wrote the file') && texts.includes('look once more'), texts.length);
   check('the ticket is done again', (await api('GET', `/api/issues/${issue.id}`)).status === 'done', 'not done');
 } catch (problem) {
   check(String(problem.message ?? problem), false);
 } finally {
-  endpoint.kill();
+  endpoint.stop();
 }
 finish();

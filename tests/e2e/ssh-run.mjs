@@ -5,43 +5,13 @@
 //   scripts/with-server node tests/e2e/ssh-run.mjs      (BASE is the server)
 //
 // Prints "N passed, N failed".
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AnotherMachine, commandLines } from '../support/another-machine.mjs';
 import { api, base, check, finish, until } from './checks.mjs';
 
-const commandLines = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((pid) => {
-  try { return { pid: Number(pid), line: readFileSync(`/proc/${pid}/cmdline`, 'utf8') }; } catch { return { pid: Number(pid), line: '' }; }
-});
-
-// ---- the other machine ---------------------------------------------------------------------------------------------------
-
-const there = mkdtempSync(join(tmpdir(), 'paperclip-ssh-e2e-'));
-const home = join(there, 'home');
-mkdirSync(home);
-for (const name of ['host_key', 'client_key']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(there, name)]);
-writeFileSync(join(there, 'authorized_keys'), readFileSync(join(there, 'client_key.pub')), { mode: 0o600 });
-const port = await new Promise((done) => {
-  const probe = createServer().listen(0, '127.0.0.1', () => { const { port } = probe.address(); probe.close(() => done(port)); });
-});
-const user = userInfo().username;
-if (process.getuid() === 0) mkdirSync('/run/sshd', { recursive: true });
-writeFileSync(join(there, 'sshd_config'), `ListenAddress 127.0.0.1
-Port ${port}
-HostKey ${there}/host_key
-AuthorizedKeysFile ${there}/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-SetEnv HOME=${home}
-LogLevel ERROR
-`);
-const sshd = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(there, 'sshd_config')], { stdio: ['ignore', 'ignore', 'inherit'] });
-const [keyType, key] = readFileSync(join(there, 'host_key.pub'), 'utf8').split(' ');
+const machine = await AnotherMachine.start();
+const { directory: there, home } = machine;
 
 // Speaks like Claude Code; waits in the middle until the test lets it go on.
 const tool = join(there, 'claude');
@@ -61,10 +31,8 @@ echo '{"type":"result","subtype":"success","session_id":"session-1","result":"al
 
 try {
   const company = await api('POST', '/api/companies', { name: 'Elsewhere' });
-  const privateKey = readFileSync(join(there, 'client_key'), 'utf8');
   const environment = await api('POST', `/api/companies/${company.id}/environments`, {
-    name: 'The other machine', driver: 'ssh',
-    config: { host: '127.0.0.1', port, username: user, remoteWorkspacePath: join(there, 'workspaces'), privateKey, knownHosts: `[127.0.0.1]:${port} ${keyType} ${key}` },
+    name: 'The other machine', driver: 'ssh', config: machine.config(),
   });
   check('the key became a secret', !JSON.stringify(environment).includes('PRIVATE KEY'), environment);
   const probe = await api('POST', `/api/environments/${environment.id}/probe`, {});
@@ -89,7 +57,7 @@ try {
   check('and holds no key', !JSON.stringify(leases).includes('PRIVATE KEY'), leases);
 
   // The connection breaks; the agent does not notice.
-  for (const { pid, line } of lines) if (line.includes('ControlMaster=yes') && line.includes(`\0${port}\0`)) process.kill(pid, 'SIGKILL');
+  for (const pid of machine.clients()) process.kill(pid, 'SIGKILL');
   writeFileSync(join(there, 'go-on'), '');
   await until('the end of the run', 120, async () => (await runs()).find(over));
   const run = await api('GET', `/api/heartbeat-runs/${first.id}`);
@@ -112,7 +80,7 @@ try {
   const local = run.contextSnapshot?.paperclipWorkspace?.cwd;
   check('what it made came back', existsSync(join(local ?? '', 'made-remotely.txt')), [local, log.content.slice(-600)]);
   await until('the lease to be released', 60, async () => (await api('GET', `/api/environments/${environment.id}/leases`)).every((lease) => lease.status !== 'active'));
-  await until('the connection to end', 30, async () => !commandLines().some(({ line }) => line.includes('ControlMaster=yes') && line.includes(`\0${port}\0`)));
+  await until('the connection to end', 30, async () => machine.clients().length === 0);
   check('the run left no directory', readdirSync(join(home, '.paperclip/runs')).length === 0, readdirSync(join(home, '.paperclip/runs')));
   const session = run.sessionParamsAfter ?? (await api('GET', `/api/agents/${agent.id}/task-sessions`).catch(() => []));
   check('the session says where it lives', JSON.stringify(session).includes('"transport":"ssh"'), session);
@@ -120,7 +88,6 @@ try {
   check(String(problem.message ?? problem), false);
 } finally {
   writeFileSync(join(there, 'go-on'), '');
-  sshd.kill();
-  rmSync(there, { recursive: true, force: true });
+  await machine.remove();
 }
 finish();
