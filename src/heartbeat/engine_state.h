@@ -57,6 +57,8 @@ struct Engine::State {
   void delete_what_is_old();
   void tick();
   void note_waits();
+  void open_dead_ends();
+  void review_productivity();
   void sweep_leases();
 
   const EngineOptions options;

@@ -3,7 +3,9 @@
 #include "domain/budgets/enforcement.h"
 #include "domain/issues/monitor_check.h"
 #include "domain/plugins/state.h"
+#include "domain/runs/graph_liveness.h"
 #include "domain/runs/issue_release.h"
+#include "domain/runs/productivity_review.h"
 #include "domain/runs/retries.h"
 #include "domain/runs/silent_runs.h"
 #include "domain/runs/stranded.h"
@@ -112,6 +114,8 @@ void Engine::State::tick() {
     if (!swept) spdlog::error("heartbeat.reconcile_failed error=\"{}\"", swept.error().message);
     const auto scanned = options.database.write([](store::Transaction& tx) -> Result<domain::SilentRunReport> { return domain::scan_silent_runs(tx); });
     if (!scanned) spdlog::error("heartbeat.silent_scan_failed error=\"{}\"", scanned.error().message);
+    open_dead_ends();
+    review_productivity();
   }
   note_waits();
   delete_what_is_old();
@@ -120,6 +124,30 @@ void Engine::State::tick() {
          return reader.column<AgentId>("select distinct agent_id from heartbeat_runs where status = 'queued'");
        }))
     poke(agent);
+}
+
+// Work that waits for what nobody will do. Looking takes no turn of the writer; asking only where the instance wants it.
+void Engine::State::open_dead_ends() {
+  const auto [report, obsolete] = options.database.read([](store::Reader& reader) {
+    const auto settings = domain::graph_recovery_settings(reader);
+    return std::pair(settings.enabled ? domain::preview_graph_recovery(reader, settings.lookback_hours) : domain::GraphRecoveryReport{}, domain::has_open_escalations(reader));
+  });
+  if (report.items.empty() && !obsolete) return;
+  const auto done = options.database.write([&report = report](store::Transaction& tx) -> Result<> {
+    domain::retire_obsolete_escalations(tx);
+    auto doing = report;
+    domain::recover_dead_ends(tx, doing);
+    return {};
+  });
+  if (!done) spdlog::error("heartbeat.graph_recovery_failed error=\"{}\"", done.error().message);
+}
+
+void Engine::State::review_productivity() {
+  for (const auto& [company, issue] : options.database.read([](store::Reader& reader) { return domain::find_unproductive_work(reader); })) {
+    const auto reviewed =
+        options.database.write([company = company, issue = issue](store::Transaction& tx) { return domain::review_productivity(tx, company, issue); });
+    if (!reviewed) spdlog::error("heartbeat.productivity_review_failed issue={} error=\"{}\"", issue.view(), reviewed.error().message);
+  }
 }
 
 // Each wake that waits has its reason on record; what was parked behind nobody goes on.

@@ -2,6 +2,7 @@
 
 #include "domain/budgets/invocation_block.h"
 #include "domain/issues/comments.h"
+#include "domain/runs/productivity_review.h"
 #include "domain/wakeups/wake.h"
 
 namespace paperclip::domain {
@@ -10,13 +11,6 @@ namespace {
 
 constexpr int most_attempts = 2;
 constexpr std::string_view exhausted_opening = "Bounded liveness continuation exhausted";
-
-// An open productivity review decides first.
-bool is_under_review(store::Reader& reader, const WorkIssue& issue) {
-  return reader.exists("select 1 from issues where company_id = :1 and origin_kind = 'issue_productivity_review' and origin_id = :2 and hidden_at is null "
-                       "and status not in ('done', 'cancelled')",
-                       issue.company_id, issue.id.view());
-}
 
 void say_exhausted(store::Transaction& tx, const EndedRun& ended, std::string_view state) {
   const WorkIssue& issue = *ended.issue;
@@ -37,12 +31,14 @@ void continue_unfinished_work(store::Transaction& tx, const EndedRun& ended) {
   const auto issue = find_work_issue(tx, ended.run.company_id, ended.issue->id);
   if (!issue || issue->assignee_agent_id != ended.run.agent_id || !issue->execution_state.is_null()) return;
   if (issue->status != "todo" && issue->status != "in_progress") return;
-  if (!is_invokable(ended.agent.status) || is_under_review(tx, *issue)) return;
+  if (!is_invokable(ended.agent.status)) return;
   // Somebody goes on already.
   if (tx.exists("select 1 from heartbeat_runs where context_issue_id = :1 and company_id = :2 and status in ('queued', 'running', 'scheduled_retry')",
                 issue->id, issue->company_id))
     return;
   if (find_invocation_block(tx, issue->company_id, ended.run.agent_id, issue->project_id)) return;
+  // An open productivity review decides first.
+  if (held_by_review(tx, *issue, "run_liveness_continuation")) return;
   const std::string word(to_text(*state));
   const int attempt = ended.run.continuation_attempt + 1;
   if (attempt > most_attempts) return say_exhausted(tx, ended, word);

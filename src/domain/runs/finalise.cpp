@@ -8,6 +8,7 @@
 #include "domain/environments/run_lease.h"
 #include "domain/runs/comment_policy.h"
 #include "domain/runs/continuation.h"
+#include "domain/runs/continuation_summary.h"
 #include "domain/runs/issue_release.h"
 #include "domain/runs/liveness_evidence.h"
 #include "domain/runs/new_run.h"
@@ -163,6 +164,7 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
   }
 
   const auto result = run.result_json->parse();
+  if (issue) refresh_continuation_summary(tx, {run, *agent, context, issue, result}, report);
   if (outcome.status == RunStatus::succeeded && issue) post_summary_comment(tx, run, *issue, result);
   const EndedRun ended{run, *agent, context, issue, result};
   if (outcome.status == RunStatus::failed && is_max_turns_failure(outcome.error_code, result)) schedule_max_turn_continuation(tx, ended);

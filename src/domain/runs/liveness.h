@@ -17,7 +17,6 @@ struct LivenessFacts {
   std::string output;  // what the process wrote, as the log has it
   json::value result = nullptr;
   std::vector<std::string> run_comments;  // on the issue, newest last
-  std::string continuation_summary;
   std::int64_t evidence = 0;  // comments, documents, work products, activity and tool events of the run
   std::optional<Timestamp> last_evidence_at;
   bool plan_document_revised = false;

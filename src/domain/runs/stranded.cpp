@@ -2,6 +2,7 @@
 
 #include "domain/budgets/invocation_block.h"
 #include "domain/runs/new_run.h"
+#include "domain/runs/productivity_review.h"
 #include "domain/runs/run_context.h"
 #include "domain/runs/sessions.h"
 #include "domain/wakeups/wake.h"
@@ -107,7 +108,12 @@ StrandedReport reconcile_stranded_issues(store::Transaction& tx, int limit) {
     }
     const auto latest = tx.value<RunId>("select id from heartbeat_runs where context_issue_id = :1 and company_id = :2 order by created_at desc, id desc limit 1",
                                         issue.id, issue.company_id);
-    switch (judge(tx, issue)) {
+    const Verdict verdict = judge(tx, issue);
+    if ((verdict == Verdict::continuation || verdict == Verdict::productive) && is_held_by_review(tx, issue)) {
+      ++report.skipped;
+      continue;
+    }
+    switch (verdict) {
       case Verdict::leave: ++report.skipped; break;
       case Verdict::dispatch: {
         WakeRequest wake;
