@@ -117,7 +117,7 @@ Result<SyncHistory::Pushed> SyncHistory::push(Deadline deadline) const {
     const auto sent = sync::send_parcel(root.get(), tree, {.changed = {"bundle"}, .rights = {}, .removed = {}}, stream->socket(), stream->socket(), options_.window);
     watch.stop();
     const auto end = stream->finish(deadline);
-    if (!sent.ok()) return Error(ErrorKind::bad_gateway, "Cannot bring the history to the place: " + (end && !end->ok() ? reason_of(*end) : sent.error));
+    if (!sent.ok()) return Error(end ? ErrorKind::bad_gateway : ErrorKind::unavailable, "Cannot bring the history to the place: " + (end && !end->ok() ? reason_of(*end) : sent.error));
   }
   std::string text = take_script;
   text = replace_all(text, "+refs/paperclip/export:", "+" + ref() + "/export:");
@@ -146,9 +146,9 @@ Result<SyncHistory::Fetched> SyncHistory::fetch(const json::object& base, Deadli
   if (received) sync::answer_done(stream->socket());
   else ::shutdown(stream->socket(), SHUT_RDWR);
   watch.stop();
-  (void)stream->finish(deadline);
+  const auto end = stream->finish(deadline);
   const auto bundle = delivery.arrived.find("bundle");
-  if (!received || bundle == delivery.arrived.end()) return Error(ErrorKind::bad_gateway, "The bundle of commits did not arrive: " + error);
+  if (!received || bundle == delivery.arrived.end()) return Error(end ? ErrorKind::bad_gateway : ErrorKind::unavailable, "The bundle of commits did not arrive: " + error);
   TRY(git_.text({"-c", "fetch.fsckObjects=true", "fetch", "-q", "--no-tags", "--no-write-fetch-head", "--force", (scratch.path() / bundle->second.staged).string(),
                  "+refs/paperclip/export:" + ref()}, deadline));
   out.commit = TRY(git_.text({"rev-parse", "--verify", ref()}, deadline));

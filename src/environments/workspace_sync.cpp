@@ -38,6 +38,10 @@ class PlacePeer : public SyncPeer {
 
 Result<os::Descriptor> open_workspace(const fs::path& path) { return os::open_directory(path); }
 
+Error broken(const std::string& what, const std::string& why) { return {ErrorKind::bad_gateway, what + ": " + why}; }
+// The connection went in the middle: another attempt may do.
+Error lost(const std::string& what, const std::string& why) { return {ErrorKind::unavailable, what + ": " + why}; }
+
 // Everything the command writes. The socket blocks, so that the deadline is looked at between pieces.
 Result<std::string> read_all(PlaceStream& stream, Deadline deadline) {
   std::string out;
@@ -52,14 +56,12 @@ Result<std::string> read_all(PlaceStream& stream, Deadline deadline) {
     }
     const ssize_t got = ::read(stream.socket(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error(ErrorKind::bad_gateway, "The connection to the place broke");
+    if (got < 0) return lost("Cannot hear the place", "the connection broke");
     if (got == 0) return out;
     out.append(buffer, 0, static_cast<std::size_t>(got));
     if (out.size() > longest_manifest) return Error(ErrorKind::too_large, "The place's list of files is too long");
   }
 }
-
-Error broken(const std::string& what, const std::string& why) { return {ErrorKind::bad_gateway, what + ": " + why}; }
 
 // What the tool there said went wrong, if it did; else what we saw.
 Error tool_error(const std::string& what, PlaceStream& stream, const std::string& seen, bool expired) {
@@ -67,7 +69,7 @@ Error tool_error(const std::string& what, PlaceStream& stream, const std::string
   ::shutdown(stream.socket(), SHUT_RDWR);
   const auto end = stream.finish(Deadline::in(std::chrono::seconds(5)));
   if (end && !end->ok() && !trim(end->stderr_text).empty()) return broken(what, reason_of(*end));
-  return broken(what, seen);
+  return end ? broken(what, seen) : lost(what, seen);
 }
 
 sync::Exclusions exclusions_of(const SyncOptions& options) { return {options.exclude}; }
@@ -204,6 +206,7 @@ Result<BackReport> WorkspaceSync::bring_back(Deadline deadline) {
   // Commits first: whatever happens to the files, they are safe then.
   const SyncHistory history(peer_, options_);
   auto fetched = history.fetch(base->get_object(), deadline);
+  if (!fetched && fetched.error().kind == ErrorKind::unavailable) return fetched.error();
   if (!fetched) report.warnings.push_back("Commits could not be brought back: " + fetched.error().message);
 
   sync::Tree there;

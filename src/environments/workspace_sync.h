@@ -65,6 +65,8 @@ class WorkspaceSync {
  public:
   WorkspaceSync(SyncPeer& peer, SyncOptions options);
 
+  // An error of kind `unavailable` says that the connection was lost on the way: all of it may be done again.
+
   /// Makes the mirror equal to the workspace, whatever it was before; its own commits are kept there under
   /// `refs/paperclip/kept`. An error leaves the mirror as it was, or half-way if it came while files were put in place.
   Result<UploadReport> upload(Deadline deadline);

@@ -135,6 +135,7 @@ void Execution::end(domain::RunReport report) {
   report.timeout_configured = timeout_.count() > 0;
   if (adapter_ != nullptr && adapter_->form() == adapters::RunForm::http_call) report.timeout_ms = timeout_.count();
   if (log_) {
+    report.log_ref = run_log_ref(setup_.run.company_id, setup_.run.agent_id, setup_.run.id);
     report.log_bytes = static_cast<std::int64_t>(log_->bytes());
     report.log_sha256 = log_->finish_sha256();
     report.stdout_excerpt = log_->tail(OutputStream::stdout_);

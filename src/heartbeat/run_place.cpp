@@ -1,5 +1,9 @@
 #include "heartbeat/run_place.h"
 
+#include <spdlog/spdlog.h>
+
+#include <thread>
+
 #include "base/text.h"
 #include "domain/wakeups/wake_context.h"
 #include "environments/place_files.h"
@@ -78,10 +82,30 @@ void describe_place(StartContext& start, const environments::Place& place, const
   shown["leaseId"] = setup.lease_id ? json::value(setup.lease_id->view()) : json::value(nullptr);
 }
 
+namespace {
+
+constexpr int most_attempts = 5;
+constexpr std::chrono::milliseconds first_pause{200};
+
+// A connection that breaks in the middle is made again by its driver; what was under way begins anew, for nothing is put in place before
+// everything has come.
+template <class Attempt>
+auto despite_cuts(const environments::Place& place, Deadline deadline, const Attempt& attempt) {
+  for (int count = 1;; ++count) {
+    auto outcome = attempt();
+    if (outcome || outcome.error().kind != ErrorKind::unavailable || count == most_attempts || deadline.passed()) return outcome;
+    spdlog::info("place.transfer_again where=\"{}\" attempt={} error=\"{}\"", place.description().label, count, outcome.error().message);
+    std::this_thread::sleep_for(first_pause * (1 << (count - 1)));
+  }
+}
+
+}  // namespace
+
 Result<> bring_assets(environments::Place& place, const std::vector<adapters::PlaceAsset>& assets, const os::Environment& host, Deadline deadline) {
-  for (const auto& asset : assets)
-    TRY(environments::upload_directory(place, asset.directory, asset.remote_path,
-                                       asset.merge ? environments::UploadMode::merge : environments::UploadMode::replace, host, deadline));
+  for (const auto& asset : assets) {
+    const auto mode = asset.merge ? environments::UploadMode::merge : environments::UploadMode::replace;
+    TRY(despite_cuts(place, deadline, [&] { return environments::upload_directory(place, asset.directory, asset.remote_path, mode, host, deadline); }));
+  }
   return {};
 }
 
@@ -106,7 +130,8 @@ Result<std::vector<std::string>> bring_workspace(environments::Place& place, con
                                                  Deadline deadline) {
   if (!is_synced(place)) return std::vector<std::string>();
   const auto peer = environments::peer_of(place);
-  auto report = TRY(environments::WorkspaceSync(*peer, sync_options(place, workspace, home, run)).upload(deadline));
+  environments::WorkspaceSync sync(*peer, sync_options(place, workspace, home, run));
+  auto report = TRY(despite_cuts(place, deadline, [&] { return sync.upload(deadline); }));
   return std::move(report.warnings);
 }
 
@@ -114,7 +139,8 @@ Result<std::vector<std::string>> bring_workspace_back(environments::Place& place
                                                       Deadline deadline) {
   if (!is_synced(place)) return std::vector<std::string>();
   const auto peer = environments::peer_of(place);
-  const auto report = TRY(environments::WorkspaceSync(*peer, sync_options(place, workspace, home, run)).bring_back(deadline));
+  environments::WorkspaceSync sync(*peer, sync_options(place, workspace, home, run));
+  const auto report = TRY(despite_cuts(place, deadline, [&] { return sync.bring_back(deadline); }));
   return report.lines();
 }
 

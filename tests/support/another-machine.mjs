@@ -33,20 +33,25 @@ export class AnotherMachine {
     machine.hostKey = readFileSync(join(machine.directory, 'host_key.pub'), 'utf8').split(' ').slice(0, 2).join(' ');
     machine.port = await freePort();
     if (process.getuid() === 0) mkdirSync('/run/sshd', { recursive: true });
-    writeFileSync(join(machine.directory, 'sshd_config'), `ListenAddress 127.0.0.1
-Port ${machine.port}
-HostKey ${machine.directory}/host_key
-AuthorizedKeysFile ${machine.directory}/authorized_keys
+    await machine.configure();
+    return machine;
+  }
+
+  /** Writes its configuration and starts its sshd; again once its home has moved. */
+  async configure() {
+    writeFileSync(join(this.directory, 'sshd_config'), `ListenAddress 127.0.0.1
+Port ${this.port}
+HostKey ${this.directory}/host_key
+AuthorizedKeysFile ${this.directory}/authorized_keys
 PidFile none
 StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin yes
-SetEnv HOME=${machine.home}
+SetEnv HOME=${this.home}
 LogLevel ERROR
 `);
-    await machine.go();
-    return machine;
+    await this.go();
   }
 
   /** Starts its sshd, again if it was killed. */

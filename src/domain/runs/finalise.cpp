@@ -95,6 +95,7 @@ void write_end(store::Transaction& tx, StoredRun& run, const RunReport& report, 
              run.status, run.finished_at, run.error, run.error_code, run.exit_code, run.signal, run.usage_json, run.result_json, run.session_id_after,
              run.stdout_excerpt, run.stderr_excerpt, run.log_bytes, run.log_sha256, run.last_output_at, run.last_output_seq, run.last_output_stream,
              run.last_output_bytes, run.liveness_state, run.liveness_reason, run.last_useful_action_at, run.next_action, tx.now(), run.id);
+  if (report.log_ref) tx.execute("update heartbeat_runs set log_store = 'local_file', log_ref = :1 where id = :2 and log_ref is null", *report.log_ref, run.id);
 }
 
 void say_end(store::Transaction& tx, const RunIdentity& id, const RunReport& report, const Outcome& outcome) {

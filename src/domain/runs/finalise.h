@@ -42,6 +42,7 @@ struct RunReport {
   json::value model_profile = nullptr;
   // The log
   std::optional<std::int64_t> log_bytes;
+  std::optional<std::string> log_ref;  // of a run that ended before its start was recorded, too
   std::optional<std::string> log_sha256, stdout_excerpt, stderr_excerpt;
   OutputProgress progress;
 };
