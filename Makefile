@@ -51,8 +51,8 @@ tsan: ## build with the thread sanitizer and run every unit test under it
 	@$(call build,tsan)
 	@ctest --preset tsan
 
-soak: debug ## play 100,000 stories of the engine, kill servers at every point, let 1,000 bombs go off (hours)
-	@build/debug/bin/paperclip-simulator --seeds 100000 --jobs $(JOBS)
+soak: release debug ## play 100,000 stories of the engine, kill servers at every point, let 1,000 bombs go off (hours)
+	@build/release/bin/paperclip-simulator --seeds 100000 --jobs $(JOBS)
 	@node tests/chaos/crash-points.mjs --program build/debug/bin/paperclip
 	@node tests/chaos/broken-machines.mjs --program build/debug/bin/paperclip
 	@node tests/chaos/bombs.mjs --bombs 1000 --tests build/debug/bin/environments_tests

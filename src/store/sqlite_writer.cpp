@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "os/crash_point.h"
 #include "store/write_path.h"
 
 namespace paperclip::store {
@@ -136,8 +137,10 @@ void SqliteWriter::run_job(Job& job, bool alone) {
 
 std::optional<Error> SqliteWriter::commit() {
   try {
+    crash_point("commit.before");
     session_->control(Control::commit);
     ++counters_.commits;
+    crash_point("commit.after");  // and nobody knows of it
     return std::nullopt;
   } catch (const StoreError& error) {
     return Error(error.kind(), std::string("the commit failed, nothing was written: ") + error.what());

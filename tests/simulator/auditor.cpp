@@ -1,7 +1,5 @@
 #include "auditor.h"
 
-#include <set>
-
 #include "base/text.h"
 #include "domain/wakeups/heartbeat_policy.h"
 #include "heartbeat/run_log.h"
@@ -58,8 +56,9 @@ std::optional<std::string> Auditor::after_commit() {
       return complaint;
     if (auto complaint = first(reader, "an agent that is stopped has a running run",
                                "select cast(r.id as text) from heartbeat_runs r join agents a on a.id = r.agent_id where r.status = 'running' "
-                               "and a.status in ('paused', 'terminated', 'pending_approval')"))
+                               "and a.status in ('paused', 'terminated', 'pending_approval') and coalesce(a.pause_reason, '') <> 'budget'"))
       return complaint;
+    if (auto complaint = past_a_hard_stop(reader)) return complaint;
     if (auto complaint = first(reader, "a run that is over holds a lease",
                                "select cast(r.id as text) from environment_leases l join heartbeat_runs r on r.id = l.heartbeat_run_id "
                                "where l.status = 'active' and r.status not in ('running', 'cancelled')"))

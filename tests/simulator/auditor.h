@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "chance.h"
@@ -27,6 +28,8 @@ class Auditor {
   std::string rows();
 
  private:
+  /// Of what was committed just now (auditor_limits.cpp).
+  std::optional<std::string> past_a_hard_stop(store::Reader& reader);
   std::optional<std::string> first(store::Reader& reader, std::string_view complaint, std::string_view sql);
 
   store::Database& database_;
@@ -35,6 +38,8 @@ class Auditor {
   const int max_live_runs_;
   std::map<RunId, domain::RunStatus> ended_;
   std::map<RunId, std::int64_t> claimable_since_;
+  std::set<RunId> under_way_;
+  std::int64_t cost_events_ = 0;
 };
 
 }  // namespace paperclip::simulator

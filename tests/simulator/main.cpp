@@ -1,11 +1,13 @@
 #include <spdlog/spdlog.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
+#include <new>
 
 #include "os/files.h"
 #include "simulation.h"
@@ -27,41 +29,48 @@ struct Wishes {
 
 std::filesystem::path memory_directory() { return std::filesystem::exists("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path(); }
 
-/// Plays every `of`-th seed from `from`; returns how many failed.
-int play(const Wishes& wishes, std::uint64_t from, std::uint64_t of) {
+/// Of all processes that play.
+struct Score {
+  std::atomic<std::uint64_t> passed{0}, failed{0}, steps{0};
+};
+
+/// Plays every `of`-th seed from `from`.
+void play(Score& score, const Wishes& wishes, std::uint64_t from, std::uint64_t of) {
   std::string pattern = (memory_directory() / "paperclip-simulator-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) return 1;
-  int failed = 0;
-  std::uint64_t steps = 0;
+  if (mkdtemp(pattern.data()) == nullptr) {
+    std::perror("mkdtemp");
+    ++score.failed;
+    return;
+  }
   try {
     simulator::Stage stage(pattern);
     for (std::uint64_t seed = wishes.first + from; seed < wishes.first + wishes.seeds; seed += of) {
       std::uint64_t fingerprint = 0;
+      bool good = true;
       for (int time = 0; time < (wishes.twice ? 2 : 1); ++time) {
         simulator::Simulation simulation(stage, seed, wishes.trace);
         const auto complaint = simulation.run();
-        steps += simulation.steps();
+        score.steps += simulation.steps();
         if (time == 1 && simulation.fingerprint() != fingerprint) {
           std::printf("FAIL seed %llu: it does not repeat itself\n", static_cast<unsigned long long>(seed));
-          ++failed;
+          good = false;
         }
         fingerprint = simulation.fingerprint();
         if (!complaint) continue;
         std::printf("FAIL seed %llu after %llu steps: %s\n     replay: paperclip-simulator --seed %llu --trace\n", static_cast<unsigned long long>(seed),
                     static_cast<unsigned long long>(simulation.steps()), complaint->c_str(), static_cast<unsigned long long>(seed));
         std::fflush(stdout);
-        ++failed;
+        good = false;
         break;
       }
+      ++(good ? score.passed : score.failed);
     }
   } catch (const std::exception& problem) {
     std::printf("FAIL %s\n", problem.what());
-    ++failed;
+    ++score.failed;
   }
   std::error_code ignored;
   std::filesystem::remove_all(pattern, ignored);
-  std::printf("%llu steps, %d failed\n", static_cast<unsigned long long>(steps), failed);
-  return failed;
 }
 
 }  // namespace
@@ -80,15 +89,27 @@ int main(int argc, char** argv) {
     else return std::fputs(usage, stderr), 64;
   }
   spdlog::set_level(wishes.trace ? spdlog::level::info : spdlog::level::off);
-  if (wishes.jobs <= 1) return play(wishes, 0, 1) == 0 ? 0 : 1;
-  // Processes and not threads: the crash hook is one for all.
-  bool good = true;
-  for (unsigned job = 0; job < wishes.jobs; ++job)
-    if (fork() == 0) {
-      const int failed = play(wishes, job, wishes.jobs);
-      std::fflush(stdout);
-      _exit(failed == 0 ? 0 : 1);
-    }
-  for (int status = 0; wait(&status) > 0;) good = good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  return good ? 0 : 1;
+  // Processes and not threads: the crash hook is one for all. They count together.
+  void* shared = mmap(nullptr, sizeof(Score), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return std::perror("mmap"), 71;
+  auto& score = *new (shared) Score;
+  bool ended_well = true;
+  if (wishes.jobs <= 1) {
+    play(score, wishes, 0, 1);
+  } else {
+    for (unsigned job = 0; job < wishes.jobs; ++job)
+      if (fork() == 0) {
+        play(score, wishes, job, wishes.jobs);
+        std::fflush(stdout);
+        _exit(0);
+      }
+    for (int status = 0; wait(&status) > 0;) ended_well = ended_well && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+  if (!ended_well) {
+    std::puts("FAIL a player died");
+    ++score.failed;
+  }
+  std::printf("%llu steps\n%llu passed, %llu failed\n", static_cast<unsigned long long>(score.steps), static_cast<unsigned long long>(score.passed),
+              static_cast<unsigned long long>(score.failed));
+  return score.failed == 0 ? 0 : 1;
 }

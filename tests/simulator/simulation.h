@@ -63,6 +63,7 @@ class Simulation {
   void crash();
   static void on_point(std::string_view name);
   void at_point(std::string_view name);
+  void at_commit(std::string_view name);
 
   void step();
   void pass_time();
@@ -98,7 +99,7 @@ class Simulation {
   int crash_in_ = -1;  // points until the server dies; -1: it does not
   int max_live_runs_ = 4;
   std::int64_t next_tick_ = 0, served_since_ = 0;
-  std::uint64_t steps_ = 0, fingerprint_ = 0, seen_commits_ = 0;
+  std::uint64_t steps_ = 0, fingerprint_ = 0;
   std::optional<std::string> complaint_;
 };
 

@@ -6,6 +6,7 @@
 #include "domain/agents/agent.h"
 #include "domain/agents/agents.h"
 #include "domain/companies/company.h"
+#include "domain/instance/instance.h"
 #include "domain/issues/comments.h"
 #include "domain/issues/create_issue.h"
 #include "domain/issues/lock.h"
@@ -32,6 +33,10 @@ World::World(store::Database& database, VirtualClock& clock, Dice& dice) : datab
   if (!made) throw std::runtime_error(made.error().message);
   const int count = dice_.between(1, 4);
   for (int i = 0; i < count; ++i) hire(i);
+  limited_ = dice_.chance(0.5);
+  if (limited_)
+    for (int i = dice_.between(1, 3); i > 0; --i) limit_something();
+  if (dice_.chance(0.3)) open_dead_ends();
 }
 
 void World::hire(int number) {
@@ -49,6 +54,19 @@ void World::hire(int number) {
   const auto hired = database_.write([&](store::Transaction& tx) { return domain::insert_agent(tx, domain::CompanyScope::internal(company_), agent); });
   if (!hired) throw std::runtime_error(hired.error().message);
   agents_.push_back(*hired);
+}
+
+// The instance wants dead ends in the graph of issues to be opened.
+void World::open_dead_ends() {
+  domain::InstanceSettings settings;
+  settings.experimental = RawJson(R"({"enableIssueGraphLivenessAutoRecovery":true})");
+  const auto wished = database_.write([&](store::Transaction& tx) -> Result<> {
+    settings.id = tx.new_id<AnyId>();
+    settings.created_at = settings.updated_at = tx.now();
+    tx.insert(domain::table_of<domain::InstanceSettings>, settings);
+    return {};
+  });
+  if (!wished) throw std::runtime_error(wished.error().message);
 }
 
 template <class Body>
@@ -91,6 +109,7 @@ std::optional<IdType> World::any(std::string_view sql) {
 }
 
 void World::disturb() {
+  if (limited_ && dice_.chance(0.15)) return dice_.chance(0.5) ? limit_something() : decide_incident();
   switch (dice_.below(12)) {
     case 0: case 1: return wake();
     case 2: case 3: case 4: return new_issue();
@@ -178,6 +197,10 @@ std::optional<std::string> World::act(const Process& process, bool calm) {
                             "and r.status = 'running' and i.status = 'in_progress' and i.assignee_agent_id = :3",
                             *issue, process.run, *process.agent);
   };
+  if (limited_ && !calm && dice_.chance(0.5)) {
+    report_cost(process, issue);
+    return std::nullopt;
+  }
   switch (calm ? 3 : dice_.below(6)) {
     case 0: {
       domain::CheckoutBody checkout{*process.agent, {domain::IssueStatus::todo, domain::IssueStatus::backlog, domain::IssueStatus::in_progress}};
@@ -221,6 +244,7 @@ void World::calm_down() {
   deed_ = "calm";
   const auto calmed = database_.write([&](store::Transaction& tx) -> Result<> {
     tx.execute("update agents set runtime_config = :1", RawJson(R"({"heartbeat":{"maxConcurrentRuns":3}})"));
+    lift_limits(tx);
     for (const auto& agent : agents_) (void)tx.nested([&] { return domain::resume_agent(tx, domain::CompanyScope::internal(company_), agent); });
     return {};
   });

@@ -30,6 +30,7 @@ class World {
 
  private:
   void hire(int number);
+  void open_dead_ends();
   template <class Body>
   std::optional<Body> body(const json::object& fields);
   template <class Rule>
@@ -45,12 +46,18 @@ class World {
   void patch();
   void cancel();
   void pause_or_resume();
+  // world_limits.cpp
+  void limit_something();
+  void decide_incident();
+  void report_cost(const Process& process, const std::optional<IssueId>& issue);
+  void lift_limits(store::Transaction& tx);
 
   store::Database& database_;
   VirtualClock& clock_;
   Dice& dice_;
   CompanyId company_;
   std::vector<AgentId> agents_;
+  bool limited_ = false;  // whether this story is one about money and limits, too
   std::string deed_;
 };
 
