@@ -33,6 +33,10 @@ struct PlaceDescription {
   std::string label = "this machine";  // for people: `SSH host deploy@build-1:22`, `e2b sandbox`
   std::string shell = "sh";            // or bash, where the provider declares it
   std::string runner;                  // path of the runner there, for workspace sync; empty where none can run
+  /// Why an agent there cannot call the API; empty where it can.
+  std::string mute;
+  /// For the log of a run there: that no runner works, and what stands in for it.
+  std::string notice;
   /// Saved as `remoteExecution` with a session; it is resumed only where an equal one is found (spec/remote-runtimes.md 7).
   json::object identity;
   /// The remote directory *is* the workspace: nothing is uploaded, brought back or deleted, and runs take turns.

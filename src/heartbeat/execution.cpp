@@ -90,9 +90,10 @@ Result<Execution::Ready> Execution::prepare(bool fresh_session) {
   run.instance_root = options.instance_root;
   run.server_cwd = options.server_cwd;
   run.host = options.host;
-  // Where no runner works nobody listens for the agent, and this server's own address leads nowhere.
-  const bool can_call = !place_ || !place_->description().runner.empty();
-  if (!can_call) ready.start.notes.push_back("No runner works in the " + place_->description().label + ", so the agent cannot call the API from there.");
+  // Where nobody listens for the agent, this server's own address leads nowhere.
+  const bool can_call = !place_ || place_->description().mute.empty();
+  if (place_ && !place_->description().notice.empty()) ready.start.notes.push_back(place_->description().notice);
+  if (!can_call) ready.start.notes.push_back(place_->description().mute);
   bridge_ = adapter_->form() == adapters::RunForm::http_call || !can_call ? std::nullopt : RunBridge::open(options, setup_);
   if (bridge_) {
     bridge_->describe(run);

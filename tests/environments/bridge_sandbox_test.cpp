@@ -1,4 +1,5 @@
-// Callbacks from a sandbox: over a provider that streams, and over one that has one-shot commands only.
+// Callbacks from a sandbox: over a provider that streams, over one that has one-shot commands only, and where no program of
+// ours can run.
 #include "bridge_fixture.h"
 #include "environments/sandbox/driver.h"
 #include "folder_provider.h"
@@ -6,12 +7,14 @@
 namespace paperclip::environments {
 namespace {
 
-enum class Kind { streaming, one_shot };
+enum class Kind { streaming, one_shot, node, python };
 
 class BridgeSandboxTest : public ::testing::TestWithParam<Kind> {
  protected:
   void SetUp() override {
     if (GetParam() == Kind::streaming) provider_->can = {true, true, true, true, false};
+    if (GetParam() == Kind::node) provider_->furnish = [](const auto& home) { make_strange_machine(home); };
+    if (GetParam() == Kind::python) provider_->furnish = [](const auto& home) { make_strange_machine(home, {"node", "nodejs"}); };
     driver_ = sandbox::SandboxDriver::create({.providers = registry_, .runner = program("paperclip-runner")}).value();
     PlaceRequest request;
     request.config = {{"provider", "folder"}};
@@ -74,8 +77,17 @@ TEST_P(BridgeSandboxTest, Each_of_many_writes_is_done_once) {
   EXPECT_EQ(api_.calls(), 12u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Providers, BridgeSandboxTest, ::testing::Values(Kind::streaming, Kind::one_shot),
-                         [](const auto& info) { return info.param == Kind::streaming ? "streaming" : "one_shot"; });
+std::string name_of(Kind kind) {
+  switch (kind) {
+    case Kind::streaming: return "streaming";
+    case Kind::one_shot: return "one_shot";
+    case Kind::node: return "node";
+    case Kind::python: return "python";
+  }
+  return {};
+}
+INSTANTIATE_TEST_SUITE_P(Providers, BridgeSandboxTest, ::testing::Values(Kind::streaming, Kind::one_shot, Kind::node, Kind::python),
+                         [](const auto& info) { return name_of(info.param); });
 
 }  // namespace
 }  // namespace paperclip::environments

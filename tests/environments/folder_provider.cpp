@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -91,10 +92,28 @@ class FolderExecution : public Execution {
 
 }  // namespace
 
+void make_strange_machine(const std::filesystem::path& home, const std::vector<std::string>& without) {
+  const auto tools = home / "tools";
+  (void)os::make_directories(tools);
+  (void)os::write_file_atomically(tools / "uname", "#!/bin/sh\necho Linux riscv64\n", 0755);
+  // A login shell takes its PATH from here.
+  std::string profile = "PATH='" + tools.string() + "':/usr/local/bin:/usr/bin:/bin\n";
+  if (!without.empty()) {
+    for (const auto& entry : std::filesystem::directory_iterator("/usr/bin")) {
+      const auto name = entry.path().filename();
+      if (std::find(without.begin(), without.end(), name.string()) == without.end() && !std::filesystem::exists(tools / name))
+        std::filesystem::create_symlink(entry.path(), tools / name);
+    }
+    profile = "PATH='" + tools.string() + "'\n";
+  }
+  (void)os::write_file_atomically(home / ".profile", profile);
+}
+
 Result<ProviderLease> FolderProvider::acquire_lease(const ProviderContext&, const AcquireRequest& request, Deadline) {
   ++live_leases;
   const auto path = folder_ / request.run_id.str() / "work";
   (void)os::make_directories(path);
+  if (furnish) furnish(folder_ / request.run_id.str());
   return ProviderLease{request.run_id.str(), {{"remoteCwd", path.string()}, {"shellCommand", "sh"}}, std::nullopt};
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "plugins/provider.h"
 
@@ -19,6 +20,8 @@ class FolderProvider : public plugins::SandboxProvider, public std::enable_share
   plugins::ProviderCapabilities can;
   std::atomic<bool> up{true};
   std::atomic<int> executions{0}, live_leases{0};
+  /// Called with the home of each new lease.
+  std::function<void(const std::filesystem::path& home)> furnish;
 
   std::string key() const override { return "folder"; }
   PluginId plugin_id() const override { return *PluginId::parse("00000000-0000-4000-8000-000000000001"); }
@@ -47,6 +50,9 @@ class FolderProvider : public plugins::SandboxProvider, public std::enable_share
  private:
   std::filesystem::path folder_;
 };
+
+/// Makes `home` one of a machine for which there is no runner: `uname` lies. `without`: programs that are not there either.
+void make_strange_machine(const std::filesystem::path& home, const std::vector<std::string>& without = {});
 
 /// Knows that one provider.
 class OneProvider : public plugins::ProviderRegistry {

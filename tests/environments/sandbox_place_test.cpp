@@ -10,14 +10,16 @@
 namespace paperclip::environments {
 namespace {
 
-enum class Kind { streaming, one_shot };
+enum class Kind { streaming, one_shot, shell };
 
-/// Each scenario is played over a provider that streams and over one with one-shot commands only.
+/// Each scenario is played over a provider that streams, over one with one-shot commands only, and over one on a machine for
+/// which there is no runner.
 class SandboxPlaceTest : public ::testing::TestWithParam<Kind> {
  protected:
   void SetUp() override {
     provider_ = std::make_shared<FolderProvider>(root_.path());
     if (GetParam() == Kind::streaming) provider_->can = {true, true, true, true, false};
+    if (GetParam() == Kind::shell) provider_->furnish = [](const auto& home) { make_strange_machine(home); };
     registry_ = std::make_unique<OneProvider>(provider_);
     restart_server();
   }
@@ -166,9 +168,9 @@ TEST_P(SandboxPlaceTest, Commands_files_and_directories) {
 }
 
 TEST_P(SandboxPlaceTest, Without_a_runner_a_run_is_one_command) {
-  // Our program's directory cannot be made: there is a file of its name.
-  (void)os::make_directories(root_.path() / run_.str() / "work/.paperclip-runtime");
-  (void)os::write_file_atomically(root_.path() / run_.str() / "work/.paperclip-runtime/runner", "in the way");
+  // Our own directory cannot be made: there is a file of its name.
+  (void)os::make_directories(root_.path() / run_.str() / "work");
+  (void)os::write_file_atomically(root_.path() / run_.str() / "work/.paperclip-runtime", "in the way");
   const auto recorder = start(shell("echo plain; exit 2"));
   const auto exit = recorder->wait_exit();
   EXPECT_EQ(exit.exit_code, 2) << exit.start_error << exit.lost_detail;
@@ -185,8 +187,9 @@ TEST_P(SandboxPlaceTest, Releasing_gives_the_sandbox_back_once) {
   EXPECT_EQ(driver_->resume(request(), lease_, soon()).error().kind, ErrorKind::gone);
 }
 
-INSTANTIATE_TEST_SUITE_P(Providers, SandboxPlaceTest, ::testing::Values(Kind::streaming, Kind::one_shot),
-                         [](const auto& info) { return info.param == Kind::streaming ? "streaming" : "one_shot"; });
+INSTANTIATE_TEST_SUITE_P(Providers, SandboxPlaceTest, ::testing::Values(Kind::streaming, Kind::one_shot, Kind::shell), [](const auto& info) {
+  return info.param == Kind::streaming ? "streaming" : info.param == Kind::one_shot ? "one_shot" : "shell";
+});
 
 }  // namespace
 }  // namespace paperclip::environments

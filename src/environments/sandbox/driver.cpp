@@ -6,6 +6,7 @@
 #include "environments/remote_runner.h"
 #include "environments/sandbox/command_runner.h"
 #include "environments/sandbox/pump.h"
+#include "environments/shell/shell_runner.h"
 #include "environments/start_frames.h"
 
 namespace paperclip::environments::sandbox {
@@ -46,6 +47,26 @@ class SandboxAccess : public RunnerAccess {
  private:
   std::shared_ptr<const Sandbox> sandbox_;
   std::string runner_, runs_;
+  std::chrono::milliseconds patience_;
+};
+
+/// Where there is no runner: the sandbox's shell.
+class SandboxShell : public shell::ShellAccess {
+ public:
+  SandboxShell(std::shared_ptr<const Sandbox> sandbox, std::chrono::milliseconds patience) : sandbox_(std::move(sandbox)), patience_(patience) {}
+
+  Result<os::CommandOutput> script(const std::string& text, std::string_view stdin_text, Shell shell, Deadline deadline) override {
+    if (!sandbox_->provider->running()) return Error(ErrorKind::unavailable, "the plugin of the " + sandbox_->label + " is not running");
+    return sandbox_->execute({sandbox_->shell, shell == Shell::login ? "-lc" : "-c", text}, {}, stdin_text, "/", deadline);
+  }
+  Result<void> write_file(const std::string& path, std::string_view bytes, unsigned mode, Deadline deadline) override {
+    return sandbox_->write_file(path, bytes, mode, deadline);
+  }
+  void run(std::function<void()> work) override { sandbox_->gate->run(std::move(work)); }
+  std::chrono::milliseconds patience() const override { return patience_; }
+
+ private:
+  std::shared_ptr<const Sandbox> sandbox_;
   std::chrono::milliseconds patience_;
 };
 
@@ -110,6 +131,25 @@ class SandboxPlace : public Place {
 std::optional<std::string> shell_in(const json::object& metadata) {
   const auto shell = text_at(json::value(metadata), "shellCommand");
   return shell == "bash" || shell == "sh" ? shell : std::nullopt;
+}
+
+/// What stands in for a runner that cannot be: the shell, or where not even that can follow a run, the provider's command.
+Result<std::unique_ptr<Runner>> without_runner(const std::shared_ptr<const Sandbox>& sandbox, const SetupRequest& setup, const std::string& why,
+                                               std::chrono::milliseconds patience, PlaceDescription& description, Deadline deadline) {
+  auto access = std::make_shared<SandboxShell>(sandbox, patience);
+  auto machine = shell::look_at(*access, setup.where, setup.workspace, setup.root, deadline);
+  if (!machine && (machine.error().kind == ErrorKind::unavailable || machine.error().kind == ErrorKind::timeout)) return machine.error();
+  description.notice = "No runner works in the " + sandbox->label + ": " + why;
+  if (!machine) {
+    description.notice += " " + machine.error().message;
+    description.mute = "No runner works in the " + sandbox->label + ", so the agent cannot call the API from there.";
+    return std::unique_ptr<Runner>(std::make_unique<CommandRunner>(sandbox));
+  }
+  if (machine->helper.empty())
+    description.mute = "The agent cannot call the API: nothing in the " + sandbox->label + " can listen for it. Install node or python3 there.";
+  else
+    description.notice += " Its shell starts the agent, and " + machine->helper + " carries the agent's calls.";
+  return std::unique_ptr<Runner>(std::make_unique<shell::ShellRunner>(std::move(access), *std::move(machine)));
 }
 
 }  // namespace
@@ -196,7 +236,7 @@ Result<AcquiredPlace> SandboxDriver::open(const PlaceRequest& request, Sandbox s
   } else if (machine.error().kind == ErrorKind::unavailable || machine.error().kind == ErrorKind::timeout) {
     return machine.error();
   } else {
-    runner = std::make_unique<CommandRunner>(shared);
+    runner = TRY(without_runner(shared, setup, machine.error().message, options_.patience, description, deadline));
   }
 
   AcquiredPlace acquired;
