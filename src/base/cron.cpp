@@ -45,7 +45,7 @@ bool read_field(std::string_view field, int least, int most, std::bitset<N>& out
       }
     }
     if (from < least || to > most || from > to) return false;
-    for (int value = from; value <= to; value += step) out.set(static_cast<std::size_t>(value));
+    for (std::int64_t value = from; value <= to; value += step) out.set(static_cast<std::size_t>(value));
   }
   return true;
 }
