@@ -23,6 +23,6 @@ std::string Adapter::session_display_id(const json::object& params) const {
   return text_at(json::value(params), "sessionId").value_or("");
 }
 
-SkillSnapshot Adapter::skills(const json::object& config) const { return unsupported_skill_snapshot(type(), config); }
+SkillSnapshot Adapter::skills(const json::object& config, const HostEnvironment&) const { return unsupported_skill_snapshot(type(), config); }
 
 }  // namespace paperclip::adapters

@@ -95,7 +95,7 @@ class Adapter {
   virtual std::string documentation() const = 0;
   virtual std::vector<Check> test(const SelfTest& test) const = 0;
   /// What the agent's skills page shows. Adapters without skills answer "unsupported".
-  virtual SkillSnapshot skills(const json::object& config) const;
+  virtual SkillSnapshot skills(const json::object& config, const HostEnvironment& host) const;
 };
 
 }  // namespace paperclip::adapters

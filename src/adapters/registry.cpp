@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "adapters/claude_local/claude_local.h"
+#include "adapters/gemini_local/gemini_local.h"
 #include "adapters/http/http.h"
 #include "adapters/process/process.h"
 #include "base/text.h"
@@ -11,10 +12,11 @@ namespace paperclip::adapters {
 
 const std::vector<const Adapter*>& all_adapters() {
   static const ClaudeLocalAdapter claude_local;
+  static const GeminiLocalAdapter gemini_local;
   static const HttpAdapter http;
   static const ProcessAdapter process;
   static const std::vector<const Adapter*> sorted = [] {
-    std::vector<const Adapter*> all{&claude_local, &http, &process};
+    std::vector<const Adapter*> all{&claude_local, &gemini_local, &http, &process};
     std::sort(all.begin(), all.end(), [](const Adapter* a, const Adapter* b) { return a->type() < b->type(); });
     return all;
   }();

@@ -64,7 +64,7 @@ struct RunContext {
 };
 
 /// A directory of this machine that must stand in a remote place before the command starts, links followed
-/// (spec/remote-runtimes.md 6): at `<remote cwd>/.paperclip-runtime/<adapter key>/<key>`.
+/// (spec/remote-runtimes.md 6): at `<remote cwd>/.paperclip-runtime/<adapter key>/<key>`, or below `~/`, the home there.
 struct PlaceAsset {
   std::string key;
   std::filesystem::path directory;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/result.h"
 #include "adapters/run.h"
 #include "base/fields.h"
 #include "base/result.h"
@@ -63,6 +64,23 @@ std::string_view test_status(const std::vector<Check>& checks);
 Check check_cwd(std::string_view prefix, const std::string& cwd, bool may_create);
 /// `<prefix>_command_resolvable` or `_command_unresolvable`.
 Check check_command(std::string_view prefix, const std::string& command, const std::string& cwd, std::string_view path);
+/// Where a command line agent is tested: `<prefix>_environment_target` in a remote place, else directory and command.
+std::vector<Check> check_cli_place(std::string_view prefix, const SelfTest& test, const std::string& command,
+                                   const std::string& cwd, std::string_view path);
+/// The prompt whose answer shows that a tool works.
+inline constexpr std::string_view hello_prompt = "Respond with hello.";
+/// The words for one tool's test prompt.
+struct HelloProbe {
+  std::string_view prefix;      // of the findings' codes
+  std::string_view auth_code;   // the error code of a run that is not logged in
+  std::string_view login_hint;  // what to do then
+};
+/// `<prefix>_hello_probe_passed`, `_unexpected_output`, `_timed_out`, `_auth_required` or `_failed`.
+Check judge_hello(const HelloProbe& probe, const AdapterResult& result);
+/// The test prompt could not even be run.
+Check hello_not_run(const HelloProbe& probe, const Error& error);
+/// Another program is configured, which would take it for a task.
+Check hello_skipped(const HelloProbe& probe, std::string_view tool);
 /// At most 240 characters on one line, for a check's detail.
 std::string check_detail(std::string_view text);
 

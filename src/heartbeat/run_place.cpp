@@ -99,12 +99,21 @@ auto despite_cuts(const environments::Place& place, Deadline deadline, const Att
   }
 }
 
+/// `~/x` becomes a path in the home there.
+Result<std::string> path_there(const environments::Place& place, const std::string& path) {
+  if (!path.starts_with("~/")) return path;
+  const std::string_view home = os::value_in(place.description().base_environment, "HOME");
+  if (!home.starts_with('/')) return unprocessable("The login there has no HOME, which \"" + path + "\" needs");
+  return std::string(home) + path.substr(1);
+}
+
 }  // namespace
 
 Result<> bring_assets(environments::Place& place, const std::vector<adapters::PlaceAsset>& assets, const os::Environment& host, Deadline deadline) {
   for (const auto& asset : assets) {
     const auto mode = asset.merge ? environments::UploadMode::merge : environments::UploadMode::replace;
-    TRY(despite_cuts(place, deadline, [&] { return environments::upload_directory(place, asset.directory, asset.remote_path, mode, host, deadline); }));
+    const std::string path = TRY(path_there(place, asset.remote_path));
+    TRY(despite_cuts(place, deadline, [&] { return environments::upload_directory(place, asset.directory, path, mode, host, deadline); }));
   }
   return {};
 }

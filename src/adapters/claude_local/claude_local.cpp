@@ -5,11 +5,10 @@
 #include "adapters/claude_local/bundle.h"
 #include "adapters/claude_local/invocation.h"
 #include "adapters/claude_local/outcome.h"
+#include "adapters/cli_run.h"
 #include "adapters/config.h"
-#include "adapters/prompt.h"
 #include "adapters/template.h"
 #include "base/text.h"
-#include "os/process.h"
 
 namespace paperclip::adapters {
 
@@ -19,83 +18,23 @@ namespace {
 
 constexpr std::string_view place_key = "claude";
 
-class ClaudeOutput final : public OutputParser {
+class ClaudeOutput final : public CliOutput {
  public:
-  struct Facts {
-    std::chrono::milliseconds timeout;
-    Billing billing;
-    std::string configured_model;
-    std::string resumed_session;
-    bool retried = false;
-    json::object session_params;  // without the session's id
-  };
-  explicit ClaudeOutput(Facts facts) : facts_(std::move(facts)) {}
-
-  void feed(OutputStream stream, std::string_view bytes) override {
-    if (stream == OutputStream::err) return err_.feed(bytes);
-    out_.feed(bytes);
-    stream_.feed(bytes);
-  }
-
+  using CliOutput::CliOutput;
   bool terminal_result_seen() const override { return stream_.transcript().result.has_value(); }
 
-  AdapterResult finish(const Exit& exit, Timestamp now) override {
+ private:
+  void read(std::string_view out) override { stream_.feed(out); }
+
+  CliVerdict judge(const CliEvidence& evidence) override {
     stream_.finish();
     const ClaudeTranscript& transcript = stream_.transcript();
-    const std::string out = out_.text(), err = err_.text();
-    AdapterResult result = judge_claude_run({transcript, err, out, exit, facts_.timeout, now});
-    const auto cost = result.billing.cost_usd;
-    const std::string model = result.billing.model;
-    result.billing = facts_.billing;
-    result.billing.cost_usd = cost;
-    result.billing.model = model.empty() ? facts_.configured_model : model;
-    if (!facts_.resumed_session.empty() && !exit.timed_out && !result.error_message.empty() &&
-        is_unknown_claude_session(transcript)) {
-      result.session_unknown = true;
-      result.retry_note = "[paperclip] Claude resume session \"" + facts_.resumed_session +
-                          "\" is unavailable; retrying with a fresh session.";
-      result.clear_session = true;
-      return result;
-    }
-    add_session(result, transcript);
-    return result;
+    return {judge_claude_run({transcript, evidence}), transcript.session_id, is_unknown_claude_session(transcript),
+            transcript.result.has_value()};
   }
 
- private:
-  // A timeout or a run without a result says nothing about the session: the previous one stays.
-  void add_session(AdapterResult& result, const ClaudeTranscript& transcript) const {
-    if (result.clear_session || result.timed_out || !transcript.result) return;
-    if (transcript.session_id.empty()) {
-      result.clear_session = facts_.retried;
-      return;
-    }
-    Session session;
-    session.id = session.display_id = transcript.session_id;
-    session.params = facts_.session_params;
-    session.params["sessionId"] = transcript.session_id;
-    result.session = std::move(session);
-  }
-
-  Facts facts_;
   ClaudeStream stream_;
-  OutputTail out_, err_;
 };
-
-// Given by the server; a run without any (a test, an embedding) gets the shipped ones.
-Result<std::vector<RuntimeSkill>> skills_of(const RunContext& run) {
-  std::vector<RuntimeSkill> available;
-  if (run.config.contains("paperclipRuntimeSkills")) {
-    available = runtime_skills(run.config);
-  } else {
-    for (const auto& skill : TRY(install_bundled_skills(run.instance_root)))
-      available.push_back({skill.key, skill.name, skill.directory.string(), true, std::nullopt});
-  }
-  const auto desired = desired_skills(run.config, available);
-  std::erase_if(available, [&](const auto& skill) {
-    return std::find(desired.begin(), desired.end(), skill.key) == desired.end();
-  });
-  return available;
-}
 
 struct Layout {
   std::string bundle_directory;
@@ -136,29 +75,17 @@ std::string resume_refusal(const json::object& saved, const std::string& key, co
   return "was started with other instructions or skills and will not be resumed in \"" + cwd + "\".";
 }
 
-// Reads like this machine's command; in a remote place the runner finds out.
-Result<std::string> resolve(const RunContext& run, const std::string& command, const std::string& cwd,
-                            std::string_view path) {
-  if (run.place.is_remote()) return command;
-  TRY(check_run_directory(cwd));
-  return os::resolve_command(command, cwd, path);
-}
-
 }  // namespace
 
 Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
   PreparedRun prepared;
-  const std::string command = config_text(run.config, "command", "claude");
-  const WorkingDirectory directory = working_directory(run);
-  prepared.cwd = directory.path;
-  prepared.timeout = seconds_setting(run.config, "timeoutSec", 0);
-  prepared.grace = seconds_setting(run.config, "graceSec", 20);
+  const CliStart start = start_cli_run(run, "claude", instructions_path_key(), prepared);
+  const auto& [command, directory, instructions] = start;
   prepared.terminal_result_grace = std::chrono::milliseconds(static_cast<std::int64_t>(
       std::clamp(config_number(run.config, "terminalResultCleanupGraceMs", 5000), 0.0, 3600000.0)));
 
-  const auto instructions = read_instructions(run.config, instructions_path_key(), directory.path, prepared.log_notes);
   const PromptBundle bundle =
-      TRY(make_prompt_bundle(run.instance_root, run.agent.company_id, instructions, TRY(skills_of(run))));
+      TRY(make_prompt_bundle(run.instance_root, run.agent.company_id, instructions, TRY(skills_of_run(run))));
   Layout layout = TRY(lay_out(run, bundle));
   prepared.assets = std::move(layout.assets);
 
@@ -177,7 +104,7 @@ Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
   if (!resume.log_note.empty()) prepared.log_notes.push_back(resume.log_note);
   const bool resumed = !resume.session_id.empty();
 
-  const std::string resolved = TRY(resolve(run, command, directory.path, environment.value("PATH")));
+  const std::string resolved = TRY(resolve_where_it_runs(run, command, directory.path, environment.value("PATH")));
   prepared.argv = claude_arguments(run.config, uses_bedrock(environment.variables()),
                                    {resume.session_id, layout.instructions_file, layout.bundle_directory});
   prepared.argv.insert(prepared.argv.begin(), command);
@@ -192,25 +119,19 @@ Result<PreparedRun> ClaudeLocalAdapter::prepare(const RunContext& run) const {
                        " are passed with --append-system-prompt-file.");
   if (instructions && resumed)
     notes.emplace_back("The resumed session already holds the agent instructions; they are not passed again.");
-  prepared.invocation = {
-      {"adapterType", type()},
-      {"command", resolved},
-      {"cwd", prepared.cwd},
-      {"commandArgs", json::array(prepared.argv.begin() + 1, prepared.argv.end())},
-      {"commandNotes", std::move(notes)},
-      {"env", shown_environment(ours, environment, run.secret_environment_names, resolved, {"CLAUDE_CONFIG_DIR"})},
-      {"prompt", *prepared.stdin_text},
-      {"promptMetrics", prompt_metrics(parts, *prepared.stdin_text, instructions ? instructions->text : "")},
-      {"context", run.context}};
+  prepared.invocation = cli_invocation(
+      run, prepared,
+      {type(),
+       resolved,
+       {prepared.argv.begin() + 1, prepared.argv.end()},
+       std::move(notes),
+       shown_environment(ours, environment, run.secret_environment_names, resolved, {"CLAUDE_CONFIG_DIR"}),
+       *prepared.stdin_text,
+       prompt_metrics(parts, *prepared.stdin_text, instructions ? instructions->text : "")});
 
-  ClaudeOutput::Facts facts{prepared.timeout,
-                            claude_billing(environment.variables()),
-                            config_text(run.config, "model"),
-                            resume.session_id,
-                            run.retry_with_fresh_session,
-                            saved_session_params(run, "", directory.path)};
-  prepared.environment = std::move(environment).variables();
+  CliFacts facts = cli_facts(run, prepared, "Claude", claude_billing(environment.variables()), resume);
   facts.session_params["promptBundleKey"] = bundle.key;
+  prepared.environment = std::move(environment).variables();
   prepared.parser = std::make_unique<ClaudeOutput>(std::move(facts));
   return prepared;
 }
@@ -238,7 +159,7 @@ std::vector<ModelProfile> ClaudeLocalAdapter::model_profiles() const {
            JsonObject{{{"model", "claude-sonnet-4-6"}, {"effort", "low"}}}}};
 }
 
-SkillSnapshot ClaudeLocalAdapter::skills(const json::object& config) const {
+SkillSnapshot ClaudeLocalAdapter::skills(const json::object& config, const HostEnvironment&) const {
   return ephemeral_skill_snapshot(type(), config);
 }
 

@@ -24,7 +24,7 @@ class ClaudeLocalAdapter final : public Adapter {
   std::vector<ModelProfile> model_profiles() const override;
   std::string documentation() const override;
   std::vector<Check> test(const SelfTest& test) const override;
-  SkillSnapshot skills(const json::object& config) const override;
+  SkillSnapshot skills(const json::object& config, const HostEnvironment& host) const override;
 };
 
 }  // namespace paperclip::adapters

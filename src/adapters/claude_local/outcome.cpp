@@ -81,7 +81,7 @@ std::string explanations(const ClaudeEvidence& e) {
     out += config_text(*e.transcript.result, "result") + "\n";
     out += error_list(*e.transcript.result) + "\n";
   }
-  out.append(e.transcript.other_lines).append("\n").append(e.err);
+  out.append(e.transcript.other_lines).append("\n").append(e.run.err);
   return out;
 }
 
@@ -110,10 +110,10 @@ std::string failure_message(const ClaudeEvidence& e) {
 }
 
 std::string no_result_message(const ClaudeEvidence& e) {
-  if (!e.exit.code && !e.exit.signal.empty()) return "Claude was ended by signal " + e.exit.signal;
-  const int code = e.exit.code.value_or(-1);
+  if (!e.run.exit.code && !e.run.exit.signal.empty()) return "Claude was ended by signal " + e.run.exit.signal;
+  const int code = e.run.exit.code.value_or(-1);
   if (code == 0) return "Failed to parse claude JSON output";
-  const std::string reason = first_line(e.err);
+  const std::string reason = first_line(e.run.err);
   return "Claude exited with code " + std::to_string(code) + (reason.empty() ? "" : ": " + reason);
 }
 
@@ -128,7 +128,7 @@ void name_failure(AdapterResult& result, const ClaudeEvidence& e) {
   } else if (!is_unknown_claude_session(e.transcript) && is_transient(e, said)) {
     result.error_code = "claude_transient_upstream";
     result.error_family = "transient_upstream";
-    result.retry_not_before = usage_limit_reset(said, e.now);
+    result.retry_not_before = usage_limit_reset(said, e.run.now);
   }
 }
 
@@ -157,21 +157,10 @@ bool is_unknown_claude_session(const ClaudeTranscript& transcript) {
 
 AdapterResult judge_claude_run(const ClaudeEvidence& e) {
   AdapterResult result;
-  result.exit_code = e.exit.code;
-  result.signal = e.exit.signal;
-  result.timed_out = e.exit.timed_out;
-  if (!e.exit.start_failure.empty()) {
-    result.error_message = e.exit.start_failure;
-    return result;
-  }
-  if (e.exit.timed_out) {
-    result.error_message = timed_out_message(e.timeout);
-    result.error_code = "timeout";
-    return result;
-  }
+  if (judge_exit(result, e.run)) return result;
   if (!e.transcript.result) {
     result.error_message = no_result_message(e);
-    result.result = json::value{{"stdout", e.out}, {"stderr", e.err}};
+    result.result = json::value{{"stdout", e.run.out}, {"stderr", e.run.err}};
     name_failure(result, e);
     add_marks(result);
     return result;
@@ -186,7 +175,7 @@ AdapterResult judge_claude_run(const ClaudeEvidence& e) {
   if (result.summary.empty()) result.summary = std::string(trim(e.transcript.assistant_text));
   if (ran_out_of_turns(event)) result.clear_session = true;
   // With the result on stdout a signal is our own clean-up of a process that lingered.
-  if (e.exit.code.value_or(0) == 0 && !config_flag(event, "is_error", false)) return result;
+  if (e.run.exit.code.value_or(0) == 0 && !config_flag(event, "is_error", false)) return result;
   result.error_message = failure_message(e);
   name_failure(result, e);
   add_marks(result);

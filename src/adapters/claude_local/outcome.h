@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "adapters/claude_local/stream.h"
-#include "adapters/result.h"
+#include "adapters/cli_output.h"
 
 /// What a Claude run's output means: success or which failure, worth a retry or not, when.
 namespace paperclip::adapters {
@@ -13,11 +13,7 @@ namespace paperclip::adapters {
 /// Everything the verdict rests on.
 struct ClaudeEvidence {
   const ClaudeTranscript& transcript;
-  std::string_view err;  // the end of stderr
-  std::string_view out;  // the end of stdout
-  const Exit& exit;
-  std::chrono::milliseconds timeout;
-  Timestamp now;
+  CliEvidence run;
 };
 
 /// Exit, error message and code, retry time, result JSON, usage, cost and summary; neither session nor billing type.

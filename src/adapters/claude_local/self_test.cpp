@@ -3,7 +3,6 @@
 #include "adapters/claude_local/outcome.h"
 #include "adapters/cli.h"
 #include "adapters/config.h"
-#include "adapters/text_signs.h"
 #include "base/text.h"
 
 // "Test environment" for claude_local (spec/adapters.md 4, Test).
@@ -24,33 +23,15 @@ Check check_credentials(const os::Environment& environment) {
           "No API key is set: a logged-in subscription is used."};
 }
 
-bool says_hello(std::string_view text) { return line_matches(replace_all(std::string(text), "\n", " "), "#hello#"); }
+constexpr HelloProbe hello = {"claude", "claude_auth_required",
+                              "Log in with `claude login` where the agents run, or set ANTHROPIC_API_KEY."};
 
 Check judge_probe(const Result<ProbeOutcome>& outcome, const ProbeCommand& probe) {
-  if (!outcome.ok())
-    return {"claude_hello_probe_failed", CheckLevel::error, "The test prompt could not be run",
-            Omit<std::string>(check_detail(outcome.error().message))};
+  if (!outcome.ok()) return hello_not_run(hello, outcome.error());
   ClaudeStream stream;
   stream.feed(outcome->out);
   stream.finish();
-  const AdapterResult result =
-      judge_claude_run({stream.transcript(), outcome->err, outcome->out, outcome->exit, probe.timeout, {}});
-  if (result.timed_out)
-    return {"claude_hello_probe_timed_out",
-            CheckLevel::warn,
-            "The test prompt got no answer in time",
-            {},
-            "Run the command by hand in this directory to see what it waits for."};
-  const Omit<std::string> detail(check_detail(result.error_message.empty() ? result.summary : result.error_message));
-  if (result.error_code == "claude_auth_required")
-    return {"claude_hello_probe_auth_required", CheckLevel::warn, "The tool runs, but is not logged in", detail,
-            "Log in with `claude login` where the agents run, or set ANTHROPIC_API_KEY."};
-  if (!result.error_message.empty())
-    return {"claude_hello_probe_failed", CheckLevel::error, "The test prompt failed", detail};
-  if (says_hello(result.summary))
-    return {"claude_hello_probe_passed", CheckLevel::info, "The test prompt was answered", detail};
-  return {"claude_hello_probe_unexpected_output", CheckLevel::warn,
-          "The tool answered the test prompt with something else", detail};
+  return judge_hello(hello, judge_claude_run({stream.transcript(), {outcome->out, outcome->err, outcome->exit, probe.timeout, {}}}));
 }
 
 }  // namespace
@@ -67,20 +48,14 @@ std::vector<Check> ClaudeLocalAdapter::test(const SelfTest& test) const {
   ChildEnvironment environment = claude_base_environment(run);
   lay_over(environment, configured_environment(run.config));
 
-  std::vector<Check> checks;
-  if (remote)
-    checks.push_back({"claude_environment_target", CheckLevel::info, "Tested in " + test.place.label});
-  else
-    checks.push_back(check_cwd("claude", cwd, true));
-  if (!remote) checks.push_back(check_command("claude", command, cwd, environment.value("PATH")));
+  std::vector<Check> checks = check_cli_place("claude", test, command, cwd, environment.value("PATH"));
   const bool startable = test_status(checks) != "fail";
   Check credentials = check_credentials(environment.variables());
   if (!remote || credentials.code != "claude_subscription_mode_possible") checks.push_back(std::move(credentials));
   if (!startable || !test.run) return checks;
 
   if (std::filesystem::path(command).filename() != "claude") {
-    checks.push_back({"claude_hello_probe_skipped_custom_command", CheckLevel::info,
-                      "The test prompt is only tried with the claude command itself"});
+    checks.push_back(hello_skipped(hello, "claude"));
     return checks;
   }
   ProbeCommand probe;
@@ -88,7 +63,7 @@ std::vector<Check> ClaudeLocalAdapter::test(const SelfTest& test) const {
   probe.argv.insert(probe.argv.begin(), command);
   probe.cwd = cwd;
   probe.environment = environment.variables();
-  probe.stdin_text = "Respond with hello.";
+  probe.stdin_text = std::string(hello_prompt);
   checks.push_back(judge_probe(test.run(probe), probe));
   return checks;
 }
