@@ -158,7 +158,7 @@ Result<> Execution::record_start(const domain::StartFacts& facts) {
 Result<> Execution::begin(Ready ready) {
   for (const auto& note : ready.start.notes) say("[paperclip] " + note + "\n");
   if (ready.command)
-    for (const auto& note : ready.command->log_notes) say(note);
+    for (const auto& note : ready.command->log_notes) say(note + "\n");
   const domain::StartFacts facts = facts_of(ready);
   if (ready.call) {
     TRY(record_start(facts));

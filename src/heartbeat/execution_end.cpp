@@ -65,7 +65,7 @@ bool Execution::start_over(const adapters::AdapterResult& result) {
   // The second process's output counts from its own beginning.
   out_.emplace(mask_, 0);
   err_.emplace(mask_, 0);
-  say(result.retry_note);
+  say(result.retry_note + "\n");
   setup_.session.session_id.reset();
   setup_.session.display_id.reset();
   setup_.session.params.reset();
