@@ -21,6 +21,7 @@
 #include "runner/exit_report.h"
 #include "runner/frames.h"
 #include "runner/run_directory.h"
+#include "runner/system.h"
 
 namespace paperclip::runner {
 namespace {
@@ -124,12 +125,6 @@ Descriptor connect_in(int directory) {
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (fchdir(directory) != 0 || connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) socket.reset();
   return socket;
-}
-
-bool make_directory(const std::string& path) {
-  for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
-    if (mkdir(path.substr(0, at).c_str(), 0700) != 0 && errno != EEXIST) return false;
-  return mkdir(path.c_str(), 0700) == 0;
 }
 
 /// The guardian, in a session of its own, so that nothing that ends ours reaches it.

@@ -14,6 +14,7 @@
 #include "runner/execute.h"
 #include "runner/frames.h"
 #include "runner/guardian.h"
+#include "runner/hold.h"
 #include "runner/sync_modes.h"
 
 namespace {
@@ -25,6 +26,8 @@ constexpr const char* usage =
     "       paperclip-runner attach RUN_DIRECTORY    frames on stdin and stdout\n"
     "       paperclip-runner exchange [--start] [--wait=MS] RUN_DIRECTORY    frames in base64, once\n"
     "       paperclip-runner forget RUN_DIRECTORY\n"
+    "       paperclip-runner hold DIRECTORY COMMAND…    starts it in the background, to be talked to\n"
+    "       paperclip-runner carry [--wait=MS] [--end] [--drop] DIRECTORY    to it and back in base64, once\n"
     "       paperclip-runner execute    a start message, then the command's stdin, on stdin\n"
     "       paperclip-runner environment    its own, NUL after each entry, in base64\n"
     "       paperclip-runner manifest|pack|unpack DIRECTORY [--exclude=NAME]...\n"
@@ -55,6 +58,18 @@ int main(int argc, char** argv) {
     return puts(paperclip::runner::to_base64(text).c_str()) < 0;
   }
   if (command == "manifest" || command == "pack" || command == "unpack") return paperclip::sync::run_mode(argc, argv);
+  if (command == "hold" && argc > 3 && argv[2][0] == '/') return paperclip::runner::hold(argv[2], argv + 3);
+  if (command == "carry" && argc > 2 && argv[argc - 1][0] == '/') {
+    bool end_input = false, drop = false;
+    int wait_ms = 0;
+    for (int i = 2; i < argc - 1; ++i) {
+      const std::string_view word = argv[i];
+      end_input |= word == "--end";
+      drop |= word == "--drop";
+      if (word.substr(0, 7) == "--wait=") wait_ms = atoi(argv[i] + 7);
+    }
+    return paperclip::runner::carry(argv[argc - 1], end_input, drop, wait_ms);
+  }
   std::string_view boundary = "auto";
   constexpr std::string_view option = "--boundary=";
   for (int i = 2; i < argc; ++i)

@@ -69,6 +69,12 @@ bool write_file_in(int directory, const char* name, std::string_view text, Durab
   return durability == Durability::none || fsync(directory) == 0;
 }
 
+bool make_directory(const std::string& path) {
+  for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
+    if (mkdir(path.substr(0, at).c_str(), 0700) != 0 && errno != EEXIST) return false;
+  return mkdir(path.c_str(), 0700) == 0;
+}
+
 std::uint64_t process_start_time(pid_t pid) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/stat", pid);

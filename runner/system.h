@@ -26,6 +26,9 @@ enum class Durability { none, synced };
 /// False, with errno, if any of it failed; then `name` is as before.
 bool write_file_in(int directory, const char* name, std::string_view text, Durability durability);
 
+/// Makes a directory that is not there yet, and those above it; 0700. False, with errno, if it cannot, or it is there.
+bool make_directory(const std::string& path);
+
 /// When the process started, in clock ticks since boot (field 22 of /proc/PID/stat): with the pid it names one process.
 /// Zero if there is none.
 std::uint64_t process_start_time(pid_t pid);

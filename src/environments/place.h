@@ -43,6 +43,8 @@ struct PlaceDescription {
   bool in_place = false;
   /// How it may use the network, as its provider says.
   EgressTerms egress;
+  /// How much of a transfer may be under way: little, where others share the connection.
+  std::size_t transfer_window = 256 * 1024;
   /// Commands start with this environment there; what a run sets is laid over it.
   os::Environment base_environment;
 };
@@ -78,7 +80,8 @@ class Place {
   virtual Runner& runner() = 0;
   /// Runs a command to its end. A failing one is an output; an error means it could not be run, or the place was lost.
   virtual Result<os::CommandOutput> run_command(const PlaceCommand& command, Deadline deadline) = 0;
-  /// Starts a command to pipe bundles and archives through. `unprocessable` where a place has one-shot commands only.
+  /// Starts a command to pipe bundles and archives through. `unprocessable` where a place has one-shot commands only and no
+  /// runner of ours works there.
   virtual Result<std::unique_ptr<PlaceStream>> open_stream(const PlaceCommand& command, Deadline deadline) = 0;
   /// Writes one file, whole or not at all, making its parents. Paths are absolute there.
   virtual Result<void> write_file(const std::string& path, std::string_view bytes, unsigned mode, Deadline deadline) = 0;

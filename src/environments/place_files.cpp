@@ -34,7 +34,7 @@ Result<void> check(const os::CommandOutput& output, const std::string& remote_pa
                                            (trim(output.stderr_text).empty() ? "exit code " + std::to_string(output.exit_code) : first_line(output.stderr_text)));
 }
 
-/// Where a place has one-shot commands only: the archive as a file, then unpacked.
+/// Where a place has one-shot commands only, and no runner: the archive as a file, then unpacked.
 Result<void> upload_in_one_shot(Place& place, const os::Environment& host, const std::filesystem::path& directory, const std::string& remote_path,
                                 UploadMode mode, Deadline deadline) {
   os::Command tar;

@@ -127,6 +127,7 @@ environments::SyncOptions sync_options(const environments::Place& place, const W
   options.local = workspace.cwd();
   options.remote = place.description().cwd;
   options.runner = place.description().runner;
+  options.window = place.description().transfer_window;
   options.key = run.str();
   options.state = home.state;
   options.host = home.host;

@@ -70,14 +70,15 @@ class SandboxShell : public shell::ShellAccess {
   std::chrono::milliseconds patience_;
 };
 
+template <class Pump>
 class Stream : public PlaceStream {
  public:
-  explicit Stream(std::shared_ptr<StreamPump> pump) : pump_(std::move(pump)), socket_(pump_->take_socket()) {}
+  explicit Stream(std::shared_ptr<Pump> pump) : pump_(std::move(pump)), socket_(pump_->take_socket()) {}
   int socket() const override { return socket_.get(); }
   Result<os::CommandOutput> finish(Deadline deadline) override { return pump_->wait(deadline); }
 
  private:
-  std::shared_ptr<StreamPump> pump_;
+  std::shared_ptr<Pump> pump_;
   os::Descriptor socket_;
 };
 
@@ -97,19 +98,13 @@ class SandboxPlace : public Place {
     return output;
   }
   Result<std::unique_ptr<PlaceStream>> open_stream(const PlaceCommand& command, Deadline deadline) override {
-    if (!sandbox_->can_stream()) return unprocessable("The " + sandbox_->label + " has one-shot commands only");
     (void)deadline;
+    if (!sandbox_->can_stream()) return open_held(command);
     // A directory of its own choice goes into a script, because the provider's is the workspace.
     std::vector<std::string> argv = command.argv;
     if (!command.cwd.empty()) argv.insert(argv.begin(), {"sh", "-c", "cd -- \"$0\" && exec \"$@\"", command.cwd});
     auto pump = TRY(StreamPump::start(sandbox_, std::move(argv), laid_over(description_.base_environment, command.environment)));
-    auto stream = std::make_unique<Stream>(std::move(pump));
-    for (std::string_view left = command.stdin_text; !left.empty();) {
-      const ssize_t sent = ::write(stream->socket(), left.data(), left.size());
-      if (sent <= 0) return Error(ErrorKind::unavailable, "The command in the " + sandbox_->label + " takes nothing");
-      left.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return std::unique_ptr<PlaceStream>(std::move(stream));
+    return with_input(std::make_unique<Stream<StreamPump>>(std::move(pump)), command.stdin_text);
   }
   Result<void> write_file(const std::string& path, std::string_view bytes, unsigned mode, Deadline deadline) override {
     return sandbox_->write_file(path, bytes, mode, deadline);
@@ -122,6 +117,21 @@ class SandboxPlace : public Place {
   }
 
  private:
+  /// Where there are one-shot commands only, our runner keeps the command.
+  Result<std::unique_ptr<PlaceStream>> open_held(const PlaceCommand& command) {
+    if (description_.runner.empty()) return unprocessable("The " + sandbox_->label + " has one-shot commands only, and our runner does not work there");
+    auto pump = TRY(CarryPump::start(sandbox_, description_.runner, command.argv, laid_over(description_.base_environment, command.environment), command.cwd));
+    return with_input(std::make_unique<Stream<CarryPump>>(std::move(pump)), command.stdin_text);
+  }
+  Result<std::unique_ptr<PlaceStream>> with_input(std::unique_ptr<PlaceStream> stream, std::string_view input) const {
+    for (; !input.empty();) {
+      const ssize_t sent = ::write(stream->socket(), input.data(), input.size());
+      if (sent <= 0) return Error(ErrorKind::unavailable, "The command in the " + sandbox_->label + " takes nothing");
+      input.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return stream;
+  }
+
   std::shared_ptr<const Sandbox> sandbox_;
   PlaceDescription description_;
   std::unique_ptr<Runner> runner_;
@@ -229,6 +239,7 @@ Result<AcquiredPlace> SandboxDriver::open(const PlaceRequest& request, Sandbox s
                           {"remoteCwd", shared->cwd}};
   if (shared->lease.provider_lease_id) description.identity["providerLeaseId"] = *shared->lease.provider_lease_id;
   std::unique_ptr<Runner> runner;
+  if (!shared->can_stream()) description.transfer_window = 2 * 1024 * 1024;
   if (machine) {
     description.base_environment = machine->environment;
     description.runner = machine->runner;

@@ -41,4 +41,21 @@ class ExchangePump {
   std::shared_ptr<Shared> shared_;
 };
 
+/// The same for any command whose stdin and stdout shall stay open (`paperclip-runner hold`): for workspaces on their way. What it says
+/// waits over there until it is fetched, so a command that has not been asked for two minutes ends.
+class CarryPump {
+ public:
+  static Result<std::shared_ptr<CarryPump>> start(std::shared_ptr<const Sandbox> sandbox, std::string runner, std::vector<std::string> argv,
+                                                  os::Environment environment, std::string cwd);
+  ~CarryPump();
+  os::Descriptor take_socket();
+  /// Waits for the command's end; stdout is empty.
+  Result<os::CommandOutput> wait(Deadline deadline);
+
+ private:
+  struct Shared;
+  explicit CarryPump(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  std::shared_ptr<Shared> shared_;
+};
+
 }  // namespace paperclip::environments::sandbox
