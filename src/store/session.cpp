@@ -190,9 +190,18 @@ std::unique_ptr<Session> Session::open_sqlite(const File& file) {
   }
 }
 
+namespace {
+
+/// SOCI takes the text for pairs and gives one without any `=` a `=` of its own: a plain `postgres://host/name` would lose its name.
+std::string with_parameter(const std::string& url) {
+  return url.find('=') == std::string::npos ? url + (url.find('?') == std::string::npos ? "?" : "") + "application_name=paperclip" : url;
+}
+
+}  // namespace
+
 std::unique_ptr<Session> Session::open_postgresql(const std::string& url, std::size_t kept_statements) {
   try {
-    auto connection = std::make_unique<Connection>(soci::postgresql, url, Engine::postgresql, kept_statements);
+    auto connection = std::make_unique<Connection>(soci::postgresql, with_parameter(url), Engine::postgresql, kept_statements);
     std::unique_ptr<Session> session(new Session(std::move(connection), Engine::postgresql));
     session->script(
         "SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET DateStyle = 'ISO'; "

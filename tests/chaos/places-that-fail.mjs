@@ -4,59 +4,32 @@
 // lease, sandbox or process is left; no call of the agent is performed twice, and no line of its log is there twice.
 //
 //   tests/chaos/places-that-fail.mjs [--program PATH] [--only WORD]
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AnotherMachine, commandLines, freePort } from '../support/another-machine.mjs';
+import { AnotherMachine, commandLines } from '../support/another-machine.mjs';
+import { OwnServer, until } from '../support/own-server.mjs';
 import { SlowWay } from '../support/slow-way.mjs';
 
 const option = (name, otherwise) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : otherwise);
 const top = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const program = resolve(option('--program', join(top, 'build/release/bin/paperclip')));
 const only = option('--only', '');
-const home = mkdtempSync(join(tmpdir(), 'paperclip-places-'));
-const port = await freePort();
-const base = `http://127.0.0.1:${port}`;
 const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
-let server, company, plugin, passed = 0, failed = 0;
+let company, plugin, passed = 0, failed = 0;
 
 const check = (what, good, seen) => { good ? passed++ : failed++; console.log(`${good ? 'ok  ' : 'FAIL'} ${what}${good ? '' : `: ${JSON.stringify(seen)?.slice(0, 1500)}`}`); };
-
-async function ask(method, path, body) {
-  const answer = await fetch(base + path, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-  return answer.json();
-}
-async function until(what, probe, seconds = 60) {
-  for (const end = Date.now() + seconds * 1000; ; await pause(40)) {
-    const last = await probe();
-    if (last) return last;
-    if (Date.now() > end) throw new Error(`timed out after ${seconds} s: ${what}`);
-  }
-}
-async function startServer() {
-  server = spawn(program, ['serve'], { env: { PATH: process.env.PATH, HOME: join(home, 'home'), PAPERCLIP_HOME: home, PORT: String(port), ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '' }, stdio: 'ignore' });
-  await until('the server', () => {
-    if (server.exitCode !== null) throw new Error('the server does not start');
-    return fetch(`${base}/api/health`).then((answer) => answer.ok, () => false);
-  });
-}
-async function killServer(signal) {
-  const gone = once(server, 'exit');
-  server.kill(signal);
-  await gone;
-}
 
 // ---- the agent ---------------------------------------------------------------------------------------------------------------
 
 // Speaks like Claude Code and calls the API once a step, until it is told to end, and five steps more. It says what each call led to.
 const tools = mkdtempSync(join(tmpdir(), 'paperclip-tools-'));
 chmodSync(tools, 0o755);  // a sandbox's user looks into it
-mkdirSync(join(home, 'home'));
+const server = await OwnServer.start(program);
+const { ask } = server;
 const claude = join(tools, 'claude');
 writeFileSync(claude, `#!/bin/bash
 cat > /dev/null
@@ -95,7 +68,7 @@ class Story {
     story.agent = await ask('POST', `/api/companies/${company.id}/agents`, {
       name, role: 'engineer', adapterType: 'claude_local', defaultEnvironmentId: story.environment.id, adapterConfig: { command: claude, env, timeoutSec: 120 },
     });
-    story.workspace = join(home, 'instances/default/workspaces', story.agent.id);
+    story.workspace = server.workspaceOf(story.agent);
     mkdirSync(story.workspace, { recursive: true });
     for (const [file, bytes] of Object.entries(files)) writeFileSync(join(story.workspace, file), bytes);
     story.issue = await ask('POST', `/api/companies/${company.id}/issues`, { title: name, status: 'todo', assigneeAgentId: story.agent.id });
@@ -301,12 +274,11 @@ const stories = {
 
       // And a run that does not even get there.
       while (room()) { /* until there is none */ }
-      const workspace = join(home, 'instances/default/workspaces');
       const late = await ask('POST', `/api/companies/${company.id}/agents`, {
         name: 'Late', role: 'engineer', adapterType: 'claude_local', defaultEnvironmentId: story.environment.id, adapterConfig: { command: claude, timeoutSec: 120 },
       });
-      mkdirSync(join(workspace, late.id), { recursive: true });
-      writeFileSync(join(workspace, late.id, 'large'), Buffer.alloc(3_000_000, 7));
+      mkdirSync(server.workspaceOf(late), { recursive: true });
+      writeFileSync(join(server.workspaceOf(late), 'large'), Buffer.alloc(3_000_000, 7));
       await ask('POST', `/api/agents/${late.id}/wakeup`, {});
       const failed = await until('the late run', async () => (await ask('GET', `/api/companies/${company.id}/heartbeat-runs?agentId=${late.id}`)).find((run) => isEnded(run)));
       const run = await ask('GET', `/api/heartbeat-runs/${failed.id}`);
@@ -320,7 +292,7 @@ const stories = {
 
   async 'the plugin worker is killed'(name) {
     const story = await Story.begin(name, sandbox);
-    const worker = commandLines().find(({ pid, line }) => line.startsWith(join(dirname(program), '../plugins/bubblewrap')) && ofServer(pid));
+    const worker = commandLines().find(({ pid, line }) => line.startsWith(join(server.plugins, 'bubblewrap')) && ofServer(pid));
     check(`${name}: there is a worker`, worker !== undefined);
     process.kill(worker.pid, 'SIGKILL');
     await story.end(/./);
@@ -332,9 +304,9 @@ const stories = {
     const there = await Story.begin(`${name}, SSH`, ssh(machine));
     const here = await Story.begin(`${name}, on this machine`, (await ask('GET', `/api/companies/${company.id}/environments`)).find(({ driver }) => driver === 'local'));
     const inside = await Story.begin(`${name}, in a sandbox`, sandbox);
-    await killServer('SIGKILL');
+    await server.kill();
     await pause(300);
-    await startServer();
+    await server.go();
     await Promise.all([there, here].map((story) => story.goesOn()));
     await Promise.all([there.end(), here.end(), inside.end(/Process lost/)]);
     await nothingLeftOn(machine, name);
@@ -358,9 +330,8 @@ function sandboxesLeft() {
 
 const began = Date.now();
 try {
-  await startServer();
   company = await ask('POST', '/api/companies', { name: 'Where things fail' });
-  plugin = await ask('POST', '/api/plugins/install', { packageName: join(dirname(program), '../plugins/bubblewrap'), isLocalPath: true });
+  plugin = await ask('POST', '/api/plugins/install', { packageName: join(server.plugins, 'bubblewrap'), isLocalPath: true });
   for (const [name, tell] of Object.entries(stories)) {
     if (!name.includes(only)) continue;
     await tell(name).catch((problem) => check(`${name}: ${problem.stack ?? problem}`, false));
@@ -368,9 +339,9 @@ try {
 } catch (problem) {
   check(String(problem.stack ?? problem), false);
 } finally {
-  if (server?.exitCode === null && server.signalCode === null) await killServer('SIGTERM');
+  await server.remove();
   for (const machine of machines) await machine.remove();
-  for (const directory of [home, tools]) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(tools, { recursive: true, force: true, maxRetries: 5 });
 }
 console.log(`${((Date.now() - began) / 1000).toFixed(1)} s`);
 console.log(`${passed} passed, ${failed} failed`);

@@ -4,6 +4,7 @@
 
 #include "environments/place_files.h"
 #include "environments/sandbox/driver.h"
+#include "environments/workspace_sync.h"
 #include "folder_provider.h"
 #include "run_fixture.h"
 
@@ -165,6 +166,71 @@ TEST_P(SandboxPlaceTest, Commands_files_and_directories) {
   ASSERT_TRUE(brought) << brought.error().message;
   EXPECT_EQ(os::read_file(to + "/link").value(), std::string("\0bytes\xff", 7));
   EXPECT_FALSE(std::filesystem::is_symlink(to + "/link"));
+}
+
+// Whatever the way of its bytes, and without much of it at once.
+TEST_P(SandboxPlaceTest, A_workspace_goes_and_comes_whole) {
+  if (GetParam() == Kind::shell) GTEST_SKIP() << "needs our runner";
+  const auto here = root_.path() / "here";
+  (void)os::make_directories(here / "deep");
+  std::string large(3 * 1024 * 1024, '\0');
+  for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 2654435761u >> 13);
+  (void)os::write_file_atomically(here / "deep" / "large", large);
+  (void)os::write_file_atomically(here / "small", std::string("\0bytes\xff", 7));
+  SyncOptions options;
+  options.local = here;
+  options.remote = place().description().cwd;
+  options.runner = place().description().runner;
+  options.window = place().description().transfer_window;
+  options.key = "run-1";
+  options.state = root_.path() / "state";
+  const auto peer = peer_of(place());
+  WorkspaceSync sync(*peer, options);
+  const auto sent = sync.upload(soon());
+  ASSERT_TRUE(sent) << sent.error().message;
+  const std::filesystem::path there = options.remote;
+  EXPECT_EQ(os::read_file(there / "deep" / "large").value(), large);
+  EXPECT_EQ(os::read_file(there / "small").value(), std::string("\0bytes\xff", 7));
+
+  std::reverse(large.begin(), large.end());
+  (void)os::write_file_atomically(there / "made", large);
+  std::filesystem::remove(there / "small");
+  const auto back = sync.bring_back(soon());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(os::read_file(here / "made").value(), large);
+  EXPECT_FALSE(std::filesystem::exists(here / "small"));
+}
+
+// What a tool there complains of is what we hear, and a stream that is given up leaves no command behind.
+TEST_P(SandboxPlaceTest, An_open_command_can_fail_and_be_given_up) {
+  if (GetParam() == Kind::shell) GTEST_SKIP() << "needs our runner";
+  PlaceCommand fails;
+  fails.argv = {"sh", "-c", "read line; echo \"$line $WORD\"; echo broken >&2; exit 9"};
+  fails.environment = {{"WORD", "w"}};
+  fails.cwd = "/";
+  auto stream = place().open_stream(fails, soon());
+  ASSERT_TRUE(stream) << stream.error().message;
+  ASSERT_EQ(::write((*stream)->socket(), "hello\n", 6), 6);
+  std::string said;
+  char buffer[64];
+  for (ssize_t got; (got = ::read((*stream)->socket(), buffer, sizeof buffer)) > 0;) said.append(buffer, static_cast<std::size_t>(got));
+  EXPECT_EQ(said, "hello w\n");
+  const auto end = (*stream)->finish(soon());
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_EQ(end->exit_code, 9);
+  EXPECT_EQ(end->stderr_text, "broken\n");
+
+  const auto mark = root_.path() / "pid";
+  PlaceCommand waits;
+  waits.argv = {"sh", "-c", "echo $$ > \"$0.new\" && mv \"$0.new\" \"$0\"; while read line; do :; done", mark.string()};
+  waits.cwd = "/";
+  auto dropped = place().open_stream(waits, soon());
+  ASSERT_TRUE(dropped) << dropped.error().message;
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(mark); }));
+  const pid_t pid = std::stoi(os::read_file(mark).value());
+  EXPECT_EQ(::kill(pid, 0), 0);
+  dropped->reset();
+  EXPECT_TRUE(eventually([&] { return ::kill(pid, 0) != 0; }));
 }
 
 TEST_P(SandboxPlaceTest, Without_a_runner_a_run_is_one_command) {

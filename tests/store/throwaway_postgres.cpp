@@ -99,6 +99,12 @@ std::string ThrowawayPostgres::fresh_url() {
   return base + " options='-c search_path=" + schema + "'";
 }
 
+std::string ThrowawayPostgres::plain_url() const {
+  std::string host;
+  for (const char c : directory_) host += c == '/' ? std::string("%2F") : std::string(1, c);
+  return "postgres://postgres@" + host + "/postgres";
+}
+
 void ThrowawayPostgres::stop() {
   if (pid_ <= 0) return;
   kill(pid_, SIGINT);  // fast shutdown

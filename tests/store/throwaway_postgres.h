@@ -18,6 +18,8 @@ class ThrowawayPostgres {
 
   /// A connection text whose tables live in a fresh schema.
   std::string fresh_url();
+  /// The same database as a URL of the plainest form, without any parameter.
+  std::string plain_url() const;
   /// Stops and starts the server, as an administrator would.
   void restart();
 

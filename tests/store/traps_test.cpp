@@ -2,6 +2,7 @@
 #include <boost/json/parse.hpp>
 
 #include "both_engines.h"
+#include "store/session.h"
 
 namespace paperclip::store {
 namespace {
@@ -173,6 +174,13 @@ TEST_P(Traps, A_stored_word_that_is_no_id_is_an_error_that_names_the_column) {
       database_->read([](Reader& r) -> Result<AgentId> { return *r.value<AgentId>("select body from notes"); });
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().kind, ErrorKind::internal);
+}
+
+// SOCI would take it for a pair without a value, and its last word for the name of no database.
+TEST(PostgresUrl, One_without_parameters_connects) {
+  auto* server = test::ThrowawayPostgres::get();
+  if (!server) GTEST_SKIP() << test::ThrowawayPostgres::why();
+  EXPECT_NO_THROW(Session::open_postgresql(server->plain_url())->script("select 1"));
 }
 
 }  // namespace

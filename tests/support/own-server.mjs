@@ -1,7 +1,7 @@
 // A server of its own for a test that kills it or decides what it sees: a fresh home, a free port, nothing of the caller's environment.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { freePort } from './another-machine.mjs';
@@ -42,7 +42,7 @@ export class OwnServer {
       stdio: ['ignore', out, out],
     });
     await until('the server', () => {
-      if (this.child.exitCode !== null) throw new Error('the server does not start');
+      if (this.child.exitCode !== null) throw new Error(`the server does not start: ${readFileSync(this.log, 'utf8').slice(-2000)}`);
       return fetch(`${this.base}/api/health`).then((answer) => answer.ok, () => false);
     });
   }
