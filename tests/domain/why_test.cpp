@@ -3,6 +3,7 @@
 #include "domain/approvals/approval.h"
 #include "domain/budgets/policies.h"
 #include "domain/costs/cost_event.h"
+#include "domain/environments/held_directory.h"
 #include "domain/issues/tree_hold.h"
 #include "domain/waiting/why.h"
 #include "domain/runs/cancel.h"
@@ -191,6 +192,25 @@ TEST_P(Why, A_refused_wake_is_remembered) {
   block(id, open_issue(IssueStatus::todo, std::nullopt));
   EXPECT_EQ(wake(agent_.id, about(id, "issue_assigned")).outcome.result, WakeResult::skipped);
   EXPECT_EQ(why(agent_.id).at("lastRefusal").at("code"), "issue_dependencies_blocked");
+}
+
+// One directory has one name, however it is spelled; a row whose run is over keeps nobody out.
+TEST_P(Why, A_directory_is_held_by_one_run_at_a_time) {
+  EXPECT_EQ(directory_name("Build-1", 22, "/srv//work/./app/"), "build-1:22/srv/work/app");
+  EXPECT_EQ(directory_name("build-1", 22, "/srv/other/../work/app"), "build-1:22/srv/work/app");
+  EXPECT_NE(directory_name("build-1", 2222, "/srv/work/app"), directory_name("build-1", 22, "/srv/work/app"));
+  const RunId one = queue(agent_.id, "one"), two = queue(agent_.id, "two");
+  const std::string name = directory_name("h", 22, "/w");
+  const auto take = [&](RunId run) { return database_->write([&](store::Transaction& tx) -> Result<bool> { return take_directory(tx, name, run); }).value(); };
+  const auto becomes = [&](RunId run, const char* status) { ASSERT_TRUE(execute("update heartbeat_runs set status = :1 where id = :2", std::string(status), run).ok()); };
+  EXPECT_TRUE(take(one));
+  EXPECT_TRUE(take(two));  // the first was never claimed
+  becomes(two, "running");
+  EXPECT_FALSE(take(one));
+  EXPECT_TRUE(take(two));
+  EXPECT_EQ(database_->read([&](store::Reader& reader) { return holder_of(reader, name); }), two);
+  becomes(two, "succeeded");
+  EXPECT_TRUE(take(one));
 }
 
 ON_BOTH_ENGINES(Why);

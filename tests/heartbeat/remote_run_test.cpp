@@ -1,5 +1,9 @@
+#include <set>
+
 #include "../environments/sshd.h"
 #include "domain/environments/environments.h"
+#include "domain/waiting/note_waits.h"
+#include "domain/waiting/why.h"
 #include "environments/configs.h"
 #include "environments/leases.h"
 #include "environments/ssh/driver.h"
@@ -17,14 +21,32 @@ class RemoteRun : public ProjectWork {
     sshd_ = std::make_unique<environments::Sshd>();
     Running::SetUp();
     if (IsSkipped()) return;
-    const auto prepared = configs_->prepare(domain::EnvironmentDriver::ssh, sshd_->config(), "there");
-    ASSERT_TRUE(prepared) << prepared.error().message;
+    environment_ = make_environment("there", sshd_->config());
+  }
+  EnvironmentId make_environment(const std::string& name, const json::object& config) {
+    const auto prepared = configs_->prepare(domain::EnvironmentDriver::ssh, config, name);
+    EXPECT_TRUE(prepared) << prepared.error().message;
     domain::NewEnvironment wish;
-    wish.name = "there";
+    wish.name = name;
     wish.driver = domain::EnvironmentDriver::ssh;
     const auto made = database_->write([&](store::Transaction& tx) { return domain::create_environment(tx, domain::CompanyScope::internal(company_.id), wish, *prepared); });
-    ASSERT_TRUE(made) << made.error().message;
-    environment_ = made->id;
+    EXPECT_TRUE(made) << made.error().message;
+    return made->id;
+  }
+  /// An environment whose directory there is the workspace; `path` may spell it in its own way.
+  EnvironmentId make_in_place(const std::string& name, const std::string& path) {
+    json::object config = sshd_->config();
+    config["inPlace"] = true;
+    config["remoteWorkspacePath"] = path;
+    return make_environment(name, config);
+  }
+  json::value why(AgentId id) {
+    std::string out;
+    EXPECT_TRUE(database_->read([&](store::Reader& reader) { return domain::append_agent_why(out, reader, id, {}); }));
+    return *parse_json(out);
+  }
+  void work_in(const domain::Agent& agent, EnvironmentId environment) {
+    EXPECT_TRUE(execute("update agents set default_environment_id = :1 where id = :2", environment, agent.id).ok());
   }
   void TearDown() override {
     Running::TearDown();
@@ -125,6 +147,76 @@ TEST_P(RemoteRun, A_host_that_is_away_is_an_honest_error) {
   ASSERT_TRUE(reaches(id, domain::RunStatus::failed));
   EXPECT_NE(run(id).error.value_or("").find("Failed to acquire lease for environment \"there\" (ssh): Cannot connect to"), std::string::npos) << run(id).error.value_or("");
   EXPECT_TRUE(all_leases_over());
+}
+
+// Where the directory over there is the workspace, nothing goes there, nothing comes back, nothing is removed; and one run at a
+// time works in it, whichever agent's and by whichever environment's spelling. Who waits is told for what.
+TEST_P(RemoteRun, In_place_one_run_at_a_time_works_in_the_directory_itself) {
+  const auto there = sshd_->workspace();
+  (void)os::make_directories(there / "kept");
+  (void)os::write_file_atomically(there / "kept/file", "of the place\n");
+  const auto gate = place_.path() / "gate";
+  const auto first = worker("Ada", "ls; echo began > turn.txt; while [ ! -e '" + gate.string() + "' ]; do sleep 0.05; done; echo ended > turn.txt");
+  const auto second = worker("Bob", "cat turn.txt kept/file; pwd; echo made > made.txt");
+  work_in(first, make_in_place("there, in place", there.string()));
+  work_in(second, make_in_place("the same", there.parent_path().string() + "/./" + there.filename().string() + "/"));
+  for (const auto* agent : {&first, &second}) {
+    (void)os::make_directories(home_of(*agent));
+    (void)os::write_file_atomically(home_of(*agent) / "brought.txt", "from here\n");
+  }
+  const RunId one = start(first.id);
+  ASSERT_TRUE(eventually([&] { return os::read_file(there / "turn.txt").ok(); }, 60s)) << run(one).error.value_or("");
+  const RunId two = start(second.id);
+  // The engine has looked at it, and left it.
+  ASSERT_TRUE(eventually([&] { return database_->read([&](store::Reader& reader) { return !reader.exists("select 1 from heartbeat_runs where id = :1 and status <> 'queued'", two); }); }));
+  (void)engine_->wait_idle(Deadline::in(500ms));
+  EXPECT_EQ(run(two).status, domain::RunStatus::queued);
+  const auto answer = why(second.id);
+  ASSERT_EQ(answer.at("queue").as_array().size(), 1u);
+  const auto& wait = answer.at("queue").as_array()[0].at("waitsFor");
+  EXPECT_EQ(wait.at("code").as_string(), "directory_in_use") << to_string(answer);
+  EXPECT_EQ(wait.at("runId").as_string(), one.view());
+  EXPECT_EQ(wait.at("agentId").as_string(), first.id.view());
+
+  // It is recorded with the wake, as every reason is.
+  ASSERT_TRUE(database_->write([&](store::Transaction& tx) -> Result<> {
+    domain::note_waits(tx, company_.id, second.id, {});
+    return {};
+  }));
+  EXPECT_EQ(value<std::string>("select code from wakeup_waits where agent_id = :1", second.id), "directory_in_use");
+
+  (void)os::write_file_atomically(gate, "");
+  ASSERT_TRUE(eventually([&] { return run(one).status == domain::RunStatus::succeeded; }, 60s)) << run(one).error.value_or("");
+  ASSERT_TRUE(eventually([&] { return run(two).status == domain::RunStatus::succeeded; }, 60s)) << run(two).error.value_or("") << log_of(two);
+  EXPECT_NE(said(two, "stdout").find("ended\nof the place\n" + there.string() + "\n"), std::string::npos) << said(two, "stdout");
+  EXPECT_EQ(said(one, "stdout").find("brought.txt"), std::string::npos) << said(one, "stdout");
+  EXPECT_EQ(log_of(one).find("Syncing workspace"), std::string::npos);
+  EXPECT_TRUE(all_leases_over());
+  std::set<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(there)) left.insert(entry.path().filename());
+  left.erase(".paperclip-runtime");
+  EXPECT_EQ(left, (std::set<std::string>{"kept", "made.txt", "turn.txt"}));
+  EXPECT_EQ(os::read_file(there / "kept/file").value(), "of the place\n");
+  EXPECT_FALSE(std::filesystem::exists(home_of(second) / "made.txt"));
+}
+
+// The run of an earlier server keeps it until its process is gone.
+TEST_P(RemoteRun, In_place_a_restarted_server_still_knows_who_works_there) {
+  const auto there = sshd_->workspace();
+  const auto gate = place_.path() / "gate";
+  const auto environment = make_in_place("there, in place", there.string());
+  const auto first = worker("Ada", "echo began > turn.txt; while [ ! -e '" + gate.string() + "' ]; do sleep 0.05; done; echo ended > turn.txt");
+  const auto second = worker("Bob", "cat turn.txt");
+  for (const auto* agent : {&first, &second}) work_in(*agent, environment);
+  const RunId one = start(first.id);
+  ASSERT_TRUE(eventually([&] { return os::read_file(there / "turn.txt").ok(); }, 60s)) << run(one).error.value_or("");
+  restart();
+  const RunId two = start(second.id);
+  (void)engine_->wait_idle(Deadline::in(500ms));
+  EXPECT_EQ(run(two).status, domain::RunStatus::queued);
+  (void)os::write_file_atomically(gate, "");
+  ASSERT_TRUE(eventually([&] { return run(two).status == domain::RunStatus::succeeded; }, 60s)) << run(two).error.value_or("") << run(one).error.value_or("");
+  EXPECT_NE(said(two, "stdout").find("ended"), std::string::npos) << said(two, "stdout");
 }
 
 INSTANTIATE_TEST_SUITE_P(Database, RemoteRun, ::testing::Values(store::Engine::sqlite), engine_name);

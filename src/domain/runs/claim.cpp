@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "domain/environments/held_directory.h"
 #include "domain/environments/run_lease.h"
 #include "domain/environments/selection.h"
 #include "domain/issues/lock.h"
@@ -77,6 +78,12 @@ bool is_taken(store::Reader& reader, IssueId issue) {
          reader.exists("select 1 from environment_leases l join heartbeat_runs r on r.id = l.heartbeat_run_id "
                        "where l.issue_id = :1 and l.status = 'active' and l.cleanup_status is null and r.status = 'cancelled'",
                        issue);
+}
+
+// One run at a time works in a directory that is the workspace itself.
+bool gets_its_directory(store::Transaction& tx, const WakeAgent& agent, const QueuedRun& run) {
+  const auto directory = in_place_directory_of_queued(tx, agent.company_id, agent.id, run.context_issue_id);
+  return !directory || take_directory(tx, *directory, run.id);
 }
 
 // The working claim that the server makes for the agent (spec/execution.md 6.3).
@@ -176,6 +183,7 @@ Claims claim_queued_runs(store::Transaction& tx, AgentId agent_id, const ClaimOp
       break;
     }
     if (run.context_issue_id && is_taken(tx, *run.context_issue_id)) continue;
+    if (!gets_its_directory(tx, *agent, run)) continue;
     if (auto claimed = claim_one(tx, *agent, run.id, options)) claims.runs.push_back(*std::move(claimed));
   }
   return claims;

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/write_json.h"
 #include "domain/budgets/enforcement.h"
+#include "domain/environments/held_directory.h"
 #include "domain/environments/run_lease.h"
 #include "domain/runs/comment_policy.h"
 #include "domain/runs/continuation.h"
@@ -192,6 +193,8 @@ Result<Finalised> finalise_run(store::Transaction& tx, RunId id, std::int64_t fe
     for (const auto& waiting : tx.column<AgentId>("select distinct agent_id from heartbeat_runs where context_issue_id = :1 and agent_id <> :2 and status = 'queued'",
                                                   *run.context_issue_id, run.agent_id))
       finalised.waiting_agents.push_back(waiting);
+  const auto others = waiting_for_directories_of(tx, id);
+  finalised.waiting_agents.insert(finalised.waiting_agents.end(), others.begin(), others.end());
   return finalised;
 }
 

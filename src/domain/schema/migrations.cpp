@@ -22,6 +22,7 @@ const std::vector<store::Migration>& domain_migrations() {
       {20, "exclusive_leases", std::string(schema::exclusive_leases)},
       {25, "plugin_grants", std::string(schema::plugin_grants)},
       {35, "waiting", std::string(schema::waiting)},
+      {47, "held_directories", std::string(schema::held_directories)},
   };
   return migrations;
 }

@@ -20,5 +20,6 @@ extern const std::string_view issue_activity;
 extern const std::string_view plugin_grants;
 extern const std::string_view waiting;
 extern const std::string_view exclusive_leases;
+extern const std::string_view held_directories;
 
 }  // namespace paperclip::domain::schema

@@ -14,6 +14,7 @@
 #include "domain/costs/cost_event.h"
 #include "domain/documents/document.h"
 #include "domain/environments/environment.h"
+#include "domain/environments/held_directory.h"
 #include "domain/feedback/feedback.h"
 #include "domain/goals/goal.h"
 #include "domain/instance/instance.h"
@@ -57,7 +58,7 @@ using Entities = boost::mp11::mp_list<
     AgentTaskSession, WorkspaceOperation, Issue, IssueComment, IssueRelation, IssueLabel, IssueReadState,
     IssueInboxArchive, IssueReferenceMention, IssueExecutionDecision, Approval, ApprovalComment, IssueApproval,
     Document, DocumentRevision, IssueDocument, IssueAttachment, WorkspaceRuntimeService, IssueWorkProduct,
-    IssueThreadInteraction, IssueTreeHold, IssueTreeHoldMember, HeartbeatRunWatchdogDecision, EnvironmentLease,
+    IssueThreadInteraction, IssueTreeHold, IssueTreeHoldMember, HeartbeatRunWatchdogDecision, EnvironmentLease, HeldDirectory,
     CostEvent, FinanceEvent, BudgetPolicy, BudgetIncident, ActivityLog, Routine, RoutineTrigger, RoutineRun,
     FeedbackVote, FeedbackExport, Plugin, PluginConfig, PluginState, PluginEntity, PluginJob, PluginJobRun,
     PluginWebhookDelivery, PluginLog, PluginCompanySettings, PluginDatabaseNamespace, PluginMigration>;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "domain/environments/held_directory.h"
+
 namespace paperclip::domain {
 
 namespace {
@@ -60,6 +62,25 @@ Wait parked_wait(store::Reader& reader, CompanyId company, const WaitingWake& wa
   return wait;
 }
 
+// Another run works in the directory that is its workspace. Of another company nothing is told but that.
+std::optional<Wait> directory_wait(store::Reader& reader, CompanyId company, const WaitingWake& wake) {
+  const auto directory = in_place_directory_of_queued(reader, company, wake.agent_id, wake.issue());
+  const auto run = directory ? holder_of(reader, *directory) : std::nullopt;
+  if (!run || run == wake.run_id) return std::nullopt;
+  Wait wait;
+  wait.code = "directory_in_use";
+  wait.since = wake.queued_at;
+  wait.ended_by = "the end of that run";
+  const auto holder = reader.one<Holder>(std::string(holder_columns) + "where r.id = :1 and r.company_id = :2", *run, company);
+  wait.message = (holder ? "A run of " + holder->name : std::string("A run of another company")) + " works in " + *directory + ", which is its workspace: one run at a time.";
+  if (holder) {
+    wait.run_id = holder->id;
+    wait.agent_id = holder->agent_id;
+    if (holder->started_at) wait.since = std::max(wake.queued_at, *holder->started_at);
+  }
+  return wait;
+}
+
 }  // namespace
 
 std::optional<IssueId> WaitingWake::issue() const {
@@ -95,6 +116,7 @@ Wait wake_wait(store::Reader& reader, CompanyId company, const WaitingWake& wake
       wait.agent_id = holder->agent_id;
       return wait;
     }
+  if (auto wait = directory_wait(reader, company, wake)) return *std::move(wait);
   return {"starting", "Nothing keeps it: it is about to start.", wake.queued_at, "the engine's next look at the queue", {}, {}, {}, {}, {}, {}};
 }
 

@@ -20,7 +20,7 @@ struct WaitAuthor {
 BOOST_DESCRIBE_STRUCT(WaitAuthor, (), (type, id, name))
 
 /// One reason why work does not go on now. Codes: `agent_paused`, `agent_terminated`, `agent_pending_approval`,
-/// `company_paused`, `budget_exhausted`, `agent_limit`, `machine_full`, `issue_being_left`, `retry_scheduled`,
+/// `company_paused`, `budget_exhausted`, `agent_limit`, `machine_full`, `issue_being_left`, `directory_in_use`, `retry_scheduled`,
 /// `issue_executing`, `issue_free`, `starting`; for issues also `backlog`, `closed`, `unassigned`, `assigned_to_user`,
 /// `tree_hold`, `project_paused`, `blocked_by_issue`, `marked_blocked`, `review`, `interaction_pending`,
 /// `approval_pending`, `monitor_scheduled`, `nothing_queued`.
