@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "domain/environments/environment_config.h"
+#include "domain/environments/held_directory.h"
 #include "domain/environments/leases.h"
 #include "store/database.h"
 
@@ -125,7 +126,8 @@ Result<AcquiredPlace> Leases::get_beside(const Order& order, Deadline deadline) 
   return got;
 }
 
-Result<std::unique_ptr<Place>> Leases::acquire(const PlaceOrder& wanted, Deadline deadline) {
+Result<std::unique_ptr<Place>> Leases::acquire(const PlaceOrder& order_given, Deadline deadline) {
+  PlaceOrder wanted = order_given;
   using Begun = std::pair<std::optional<EnvironmentLease>, std::optional<EnvironmentLease>>;  // own, earlier
   const auto fail = [&](const Error& error, const domain::LeaseFailure& failure) -> Error {
     auto noted = options_.database.write([&](store::Transaction& tx) -> Result<> {
@@ -139,6 +141,8 @@ Result<std::unique_ptr<Place>> Leases::acquire(const PlaceOrder& wanted, Deadlin
   auto begun = options_.database.write([&](store::Transaction& tx) -> Result<Begun> {
     auto earlier = domain::take_reusable_lease(tx, wanted.lease_id);
     if (!earlier) domain::throw_away_if_busy(tx, wanted.lease_id);
+    if (wanted.environment.driver == EnvironmentDriver::ssh && !wanted.workspace_key.empty() && !domain::in_place_directory(wanted.environment))
+      wanted.workspace_key = domain::take_mirror(tx, wanted.environment, order_given.workspace_key, wanted.run_id);
     return Begun(domain::find_lease(tx, wanted.lease_id), std::move(earlier));
   });
   if (!begun) return fail(begun.error(), {begun.error().message, false, std::nullopt, {}});

@@ -148,14 +148,48 @@ Result<std::string> WorkspaceSync::read_manifest(Deadline deadline) {
   return bytes;
 }
 
+// The mirror is ours alone, so what is on record for it is of a run that has ended.
+Result<> WorkspaceSync::rescue(UploadReport& report, Deadline deadline) {
+  if (options_.place.empty()) return {};
+  std::error_code ec;
+  std::vector<std::string> left;
+  for (const auto& file : fs::directory_iterator(options_.state, ec)) {
+    if (file.path().extension() != ".json" || file.path().stem() == options_.key) continue;
+    const auto stored = os::read_file(file.path(), 1 << 20);
+    const auto base = stored ? parse_json(*stored) : Result<json::value>(json::value());
+    if (base && text_at(*base, "local") == options_.local.string() && text_at(*base, "remote") == options_.remote && text_at(*base, "place") == options_.place)
+      left.push_back(file.path().stem().string());
+  }
+  for (const auto& key : left) {
+    SyncOptions options = options_;
+    options.key = key;
+    WorkspaceSync earlier(peer_, options);
+    // Where the mirror is not there any more, nothing was removed by the run.
+    const auto there = TRY(peer_.run({"sh", "-c", "[ -e \"$1/.paperclip-runtime/sync-index\" ]", "sh", options_.remote}, deadline));
+    auto brought = there.ok() ? earlier.bring_back(deadline) : Result<BackReport>(not_found("the mirror is gone"));
+    if (!brought && brought.error().kind == ErrorKind::unavailable) return std::move(brought).error();
+    if (brought) {
+      report.warnings.push_back("What run " + key + " had left in the place was brought back first.");
+      for (auto& line : brought->lines()) report.warnings.push_back(std::move(line));
+    } else {
+      report.warnings.push_back("What run " + key + " had left in the place could not be brought back: " + brought.error().message);
+    }
+    // From here on the mirror is another one.
+    fs::remove(earlier.base_file(".json"), ec);
+    fs::remove(earlier.base_file(".tree"), ec);
+  }
+  return {};
+}
+
 Result<UploadReport> WorkspaceSync::upload(Deadline deadline) {
   UploadReport report;
   TRY(os::make_directories(options_.state));
+  TRY(rescue(report, deadline));
   const auto root = TRY(open_workspace(options_.local));
   const SyncHistory history(peer_, options_);
   const auto pushed = TRY(history.push(deadline));
   report.history = pushed.in_place;
-  report.warnings = pushed.warnings;
+  report.warnings.insert(report.warnings.end(), pushed.warnings.begin(), pushed.warnings.end());
 
   sync::Tree there;
   if (!sync::read_tree(TRY(read_manifest(deadline)), there)) return broken("Cannot list the workspace in the place", "its answer is broken");
@@ -189,6 +223,7 @@ Result<UploadReport> WorkspaceSync::upload(Deadline deadline) {
   json::object base = pushed.base;
   base["local"] = options_.local.string();
   base["remote"] = options_.remote;
+  base["place"] = options_.place;
   TRY(os::write_file_atomically(base_file(".json"), to_string(json::value(base))));
   return report;
 }

@@ -38,6 +38,8 @@ struct SyncOptions {
   std::string key;               // names the base and refs: the run; safe as a file name
   std::filesystem::path state;   // where bases and indexes are kept here
   os::Environment host;          // the server's own environment, for git
+  /// Names the place for good, so that what an earlier run left there is known again; empty: it is never the same twice.
+  std::string place;
   std::size_t window = 256 * 1024;  // bytes on their way at most; the connection is shared with callbacks
 };
 
@@ -67,6 +69,7 @@ class WorkspaceSync {
 
   // An error of kind `unavailable` says that the connection was lost on the way: all of it may be done again.
 
+  /// Before anything else brings back what an earlier run of the same workspace left in this mirror because it could not be reached.
   /// Makes the mirror equal to the workspace, whatever it was before; its own commits are kept there under
   /// `refs/paperclip/kept`. An error leaves the mirror as it was, or half-way if it came while files were put in place.
   Result<UploadReport> upload(Deadline deadline);
@@ -75,6 +78,7 @@ class WorkspaceSync {
   Result<BackReport> bring_back(Deadline deadline);
 
  private:
+  Result<> rescue(UploadReport& report, Deadline deadline);
   Result<std::string> read_manifest(Deadline deadline);
   std::vector<std::string> tool(const std::string& mode, const std::string& directory) const;
   std::filesystem::path base_file(const char* extension) const;

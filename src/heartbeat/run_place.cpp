@@ -128,6 +128,8 @@ environments::SyncOptions sync_options(const environments::Place& place, const W
   options.remote = place.description().cwd;
   options.runner = place.description().runner;
   options.window = place.description().transfer_window;
+  const auto& identity = place.description().identity;
+  if (place.description().kind != PlaceKind::sandbox || identity.contains("providerLeaseId")) options.place = to_string(json::value(identity));
   options.key = run.str();
   options.state = home.state;
   options.host = home.host;

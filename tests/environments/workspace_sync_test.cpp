@@ -261,6 +261,46 @@ TEST_F(Mirrors, Bringing_back_can_be_repeated_after_it_broke) {
   EXPECT_EQ(done.bring_back(patience()).error().kind, ErrorKind::not_found) << "once it is back, there is nothing more";
 }
 
+// The run before could not be reached any more when it ended: its work is still in the mirror when the next one comes.
+TEST_F(Mirrors, What_an_earlier_run_left_there_is_brought_back_first) {
+  make_repository();
+  options_.place = "the place";
+  upload();
+  write(there() / "edited.txt", "worked on\n");
+  git(there(), {"add", "-A"});
+  git(there(), {"commit", "-q", "-m", "never fetched"});
+  write(there() / "made.txt", "made there\n");
+  options_.key = "ffffffff-run";
+  const auto report = upload();
+  ASSERT_FALSE(report.warnings.empty());
+  EXPECT_EQ(report.warnings.front(), "What run 0a1b2c3d-run had left in the place was brought back first.");
+  EXPECT_EQ(text_of(here() / "edited.txt"), "worked on\n");
+  EXPECT_EQ(text_of(here() / "made.txt"), "made there\n");
+  EXPECT_EQ(git(here(), {"log", "-1", "--format=%s"}), "never fetched");
+  EXPECT_EQ(text_of(there() / "made.txt"), "made there\n");
+  EXPECT_TRUE(upload().warnings.empty()) << "it is done once";
+}
+
+// Another place, or a mirror that is no more, tells nothing about what a run removed.
+TEST_F(Mirrors, Nothing_is_brought_back_from_where_nothing_was_left) {
+  write(here() / "precious.txt", "precious\n");
+  options_.place = "the place";
+  upload();
+  fs::remove_all(there());
+  options_.key = "ffffffff-run";
+  const auto report = upload();
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_NE(report.warnings.front().find("could not be brought back: the mirror is gone"), std::string::npos) << report.warnings.front();
+  EXPECT_EQ(text_of(here() / "precious.txt"), "precious\n");
+  EXPECT_EQ(text_of(there() / "precious.txt"), "precious\n");
+
+  options_.key = "eeeeeeee-run";
+  options_.place = "another place";
+  options_.remote = (folder_.path() / "elsewhere").string();
+  EXPECT_TRUE(upload().warnings.empty());
+  EXPECT_EQ(text_of(here() / "precious.txt"), "precious\n");
+}
+
 TEST_F(Mirrors, Commits_that_never_came_back_are_kept_in_the_mirror) {
   make_repository();
   upload();

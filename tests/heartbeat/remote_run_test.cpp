@@ -149,6 +149,27 @@ TEST_P(RemoteRun, A_host_that_is_away_is_an_honest_error) {
   EXPECT_TRUE(all_leases_over());
 }
 
+// Two runs of one workspace at the same time have a mirror each: the second does not make the first one's equal to what is here.
+TEST_P(RemoteRun, Concurrent_runs_of_a_workspace_never_share_a_directory) {
+  const auto alpha = project();
+  const auto here = place_.path() / "alpha";
+  ASSERT_TRUE(os::make_directories(here));
+  folder(alpha, here.string());
+  const auto gate = place_.path() / "gate", began = place_.path() / "began";
+  const auto first = remote_worker("Ada", "pwd; echo one > one.txt; touch '" + began.string() + "'; while [ ! -e '" + gate.string() + "' ]; do sleep 0.05; done; cat one.txt");
+  const auto second = remote_worker("Bob", "pwd; ls; echo two > two.txt");
+  const RunId one = work(first, issue_of(alpha, first));
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(began); }, 60s)) << run(one).error.value_or("");
+  const RunId two = work(second, issue_of(alpha, second));
+  ASSERT_TRUE(eventually([&] { return run(two).status == domain::RunStatus::succeeded; }, 60s)) << run(two).error.value_or("") << log_of(two);
+  EXPECT_EQ(said(two, "stdout").find("one.txt"), std::string::npos) << said(two, "stdout");
+  (void)os::write_file_atomically(gate, "");
+  ASSERT_TRUE(eventually([&] { return run(one).status == domain::RunStatus::succeeded; }, 60s)) << run(one).error.value_or("") << log_of(one);
+  EXPECT_NE(said(one, "stdout").find("one\n"), std::string::npos) << said(one, "stdout");
+  EXPECT_EQ(os::read_file(here / "one.txt").value(), "one\n");
+  EXPECT_EQ(os::read_file(here / "two.txt").value(), "two\n");
+}
+
 // Where the directory over there is the workspace, nothing goes there, nothing comes back, nothing is removed; and one run at a
 // time works in it, whichever agent's and by whichever environment's spelling. Who waits is told for what.
 TEST_P(RemoteRun, In_place_one_run_at_a_time_works_in_the_directory_itself) {

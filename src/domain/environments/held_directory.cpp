@@ -15,15 +15,31 @@ std::string directory_name(std::string_view host, std::int64_t port, std::string
   return lower(host) + ":" + std::to_string(port) + normal;
 }
 
+namespace {
+
+std::string directory_below(const json::object& config, const std::string& name) {
+  const auto* port = config.if_contains("port");
+  const json::value whole(config);
+  return directory_name(string_at(whole, "host").value_or(""), port != nullptr && port->is_int64() ? port->get_int64() : 22,
+                        string_at(whole, "remoteWorkspacePath").value_or("") + "/" + name);
+}
+
+}  // namespace
+
 std::optional<std::string> in_place_directory(const Environment& environment) {
   if (environment.driver != EnvironmentDriver::ssh) return std::nullopt;
   const json::object config = config_of(environment);
   const auto* in_place = config.if_contains("inPlace");
-  const auto* port = config.if_contains("port");
   if (in_place == nullptr || *in_place != json::value(true)) return std::nullopt;
-  const json::value whole(config);
-  return directory_name(string_at(whole, "host").value_or(""), port != nullptr && port->is_int64() ? port->get_int64() : 22,
-                        string_at(whole, "remoteWorkspacePath").value_or("/"));
+  return directory_below(config, "");
+}
+
+std::string take_mirror(store::Transaction& tx, const Environment& environment, const std::string& key, RunId run) {
+  const json::object config = config_of(environment);
+  for (int number = 1;; ++number) {
+    std::string name = number == 1 ? key : key + "-" + std::to_string(number);
+    if (take_directory(tx, directory_below(config, name), run)) return name;
+  }
 }
 
 std::optional<std::string> in_place_directory_of_queued(store::Reader& reader, CompanyId company, AgentId agent, std::optional<IssueId> issue) {

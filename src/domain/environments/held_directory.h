@@ -11,7 +11,7 @@
 #include "store/transaction.h"
 
 /// Directories on other machines in which one run at a time works (OURS): those that are the workspace themselves, where a
-/// second run would work in the same files. The same directory of the same host is one, whichever environment, agent or
+/// second run would work in the same files, and mirrors of workspaces, which a second run would make equal to its own. The same directory of the same host is one, whichever environment, agent or
 /// company names it.
 namespace paperclip::domain {
 
@@ -38,6 +38,10 @@ std::optional<RunId> holder_of(store::Reader& reader, std::string_view directory
 
 /// Gives it to the run, unless another one holds it.
 bool take_directory(store::Transaction& tx, std::string_view directory, RunId run);
+
+/// The name, below the environment's directory, of the mirror in which the run works alone: `key`, or with a number behind it while another
+/// run works in that.
+std::string take_mirror(store::Transaction& tx, const Environment& environment, const std::string& key, RunId run);
 
 /// Agents of any company with a queued run that may wait for what this run held.
 std::vector<AgentId> waiting_for_directories_of(store::Reader& reader, RunId run);
